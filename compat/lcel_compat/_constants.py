@@ -1,0 +1,77 @@
+"""Names that consumers filter on and that LangGraph's checkpoints contain, in one place.
+
+Every value is LangGraph's (``langgraph/_internal/_constants.py``, ``langgraph/constants.py``), since what one
+engine writes is to be read and continued by the other (DESIGN.md, "Identifiers are LangGraph's").
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+START: Final = "__start__"
+"""The virtual node a graph begins at."""
+END: Final = "__end__"
+"""The virtual node a graph ends at."""
+
+TAG_HIDDEN: Final = "langsmith:hidden"
+"""Tag of runs that tracers hide; the run of ``START`` carries it."""
+TAG_NOSTREAM: Final = "nostream"
+"""Tag that keeps a chat model's tokens out of the ``messages`` mode."""
+
+ROOT: Final = "__root__"
+"""The only state key of a graph whose state is not a mapping."""
+TASKS: Final = "__pregel_tasks"
+"""The channel that holds the packets (``Send``) of the next superstep."""
+PULL: Final = "__pregel_pull"
+"""Path of a task that an edge triggered."""
+PUSH: Final = "__pregel_push"
+"""Path, and trigger, of a task that a ``Send`` started."""
+ERROR: Final = "__error__"
+"""The special write under which a failed task's exception is reported."""
+NAMESPACE_SEPARATOR: Final = "|"
+"""Between the levels of ``langgraph_checkpoint_ns``."""
+TASK_SEPARATOR: Final = ":"
+"""Between a node's name and its task's id."""
+
+DEFAULT_NAME: Final = "LangGraph"
+"""The root run's name unless ``compile(name=...)`` says otherwise."""
+INTEGRATION: Final = "langgraph"
+"""The value of ``ls_integration`` in the metadata of graph runs."""
+DEFAULT_RECURSION_LIMIT: Final = 10007
+"""Supersteps a run may take when the caller sets no ``recursion_limit`` (LangGraph's own default)."""
+
+RUN_METADATA: Final = frozenset(
+    {
+        "thread_id",
+        "checkpoint_id",
+        "checkpoint_ns",
+        "checkpoint_map",
+        "langgraph_step",
+        "langgraph_node",
+        "langgraph_triggers",
+        "langgraph_path",
+        "langgraph_checkpoint_ns",
+    }
+)
+"""Metadata keys that the engine itself sets; ``debug`` and ``tasks`` leave them out of a task's metadata."""
+
+CONFIGURABLE_METADATA: Final = (
+    "thread_id",
+    "checkpoint_id",
+    "checkpoint_ns",
+    "task_id",
+    "run_id",
+    "assistant_id",
+    "graph_id",
+)
+"""Keys of ``config["configurable"]`` that become metadata of the graph's run and of all below it."""
+
+
+def branch_channel(node: str) -> str:
+    """The channel an edge to ``node`` writes to."""
+    return f"branch:to:{node}"
+
+
+def join_channel(sources: tuple[str, ...], node: str) -> str:
+    """The channel of ``add_edge([...sources], node)``."""
+    return f"join:{'+'.join(sources)}:{node}"

@@ -1,0 +1,312 @@
+"""Running one node: its callbacks, its body, its writes, its conditional edges.
+
+The order of things is decided once, in generators that yield whatever may have to be awaited and are sent its
+result. ``SYNC`` and ``ASYNC`` say how the same call is made in each colour; ``run_sync`` and ``run_async`` carry a
+generator through.
+
+What callbacks see is what LangGraph shows them (``langgraph/_internal/_runnable.py``): a chain run named after the
+node, tagged ``graph:step:N``; in it the body, tagged ``seq:step:1``, and the paths of conditional edges; one chunk
+with the result when it is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Generator, Iterator, Sequence
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, cast
+from uuid import UUID
+
+from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
+from langchain_core.callbacks.manager import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import run_in_executor
+
+from lcel_compat._body import Body, FunctionBody
+from lcel_compat._capture import is_marked, one
+from lcel_compat._constants import END, TAG_HIDDEN, TASKS, branch_channel
+from lcel_compat._context import TaskContext, current_task
+from lcel_compat._core import enter
+from lcel_compat._machine import Machine, Task
+from lcel_compat._program import Branch, Writes
+from lcel_compat.types import Send, StreamWriter
+
+Steps: TypeAlias = Generator[Any, Any, Any]
+"""A piece of a run: yields what may have to be awaited, is sent the result, returns its own."""
+ChainRun: TypeAlias = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
+
+
+class Colour(Protocol):
+    """How the engine calls other people's code: directly, or by awaiting."""
+
+    manager: type[CallbackManager | AsyncCallbackManager]
+
+    def call(self, body: FunctionBody, value: Any, arguments: dict[str, Any]) -> Any:
+        """Call a function with a value and the arguments it wants."""
+
+    def invoke(self, runnable: Runnable[Any, Any], value: Any, config: RunnableConfig) -> Any:
+        """Run a runnable on a value."""
+
+    def stream(self, chain: Sequence[tuple[Runnable[Any, Any], RunnableConfig]], value: Any) -> Any:
+        """Stream a value through runnables, each reading the chunks of the one before; the sum of the chunks."""
+
+    def tap(self, handler: Any, run_id: UUID, value: Any) -> Any:
+        """Show a streaming handler one chunk of a run."""
+
+
+class _Sync:
+    manager = CallbackManager
+
+    def call(self, body: FunctionBody, value: Any, arguments: dict[str, Any]) -> Any:
+        if body.is_async:
+            raise TypeError(
+                f"{body.name or 'This function'!r} is asynchronous, and the graph was run synchronously. Use ainvoke,"
+                " astream or astream_events, or give the node a synchronous function."
+            )
+        return body.function(value, **arguments)
+
+    def invoke(self, runnable: Runnable[Any, Any], value: Any, config: RunnableConfig) -> Any:
+        return runnable.invoke(value, config)
+
+    def stream(self, chain: Sequence[tuple[Runnable[Any, Any], RunnableConfig]], value: Any) -> Any:
+        chunks: Iterator[Any] = iter((value,))
+        for index, (runnable, config) in enumerate(chain):
+            chunks = runnable.transform(chunks, config) if index else runnable.stream(value, config)
+        total = Sum()
+        with closing(cast("Any", chunks)):
+            for chunk in chunks:
+                total.add(chunk)
+        return total.value
+
+    def tap(self, handler: Any, run_id: UUID, value: Any) -> None:
+        for _ in handler.tap_output_iter(run_id, iter((value,))):
+            pass
+
+
+class _Async:
+    manager = AsyncCallbackManager
+
+    def call(self, body: FunctionBody, value: Any, arguments: dict[str, Any]) -> Awaitable[Any]:
+        if body.is_async:
+            return cast("Awaitable[Any]", body.function(value, **arguments))
+        return run_in_executor(None, body.function, value, **arguments)
+
+    def invoke(self, runnable: Runnable[Any, Any], value: Any, config: RunnableConfig) -> Awaitable[Any]:
+        return runnable.ainvoke(value, config)
+
+    async def stream(self, chain: Sequence[tuple[Runnable[Any, Any], RunnableConfig]], value: Any) -> Any:
+        chunks: AsyncIterator[Any] = one(value)
+        for index, (runnable, config) in enumerate(chain):
+            chunks = runnable.atransform(chunks, config) if index else runnable.astream(value, config)
+        total = Sum()
+        async with aclosing(cast("Any", chunks)):
+            async for chunk in chunks:
+                total.add(chunk)
+        return total.value
+
+    async def tap(self, handler: Any, run_id: UUID, value: Any) -> None:
+        async for _ in handler.tap_output_aiter(run_id, one(value)):
+            pass
+
+
+SYNC: Colour = _Sync()
+ASYNC: Colour = _Async()
+
+
+class Sum:
+    """Chunks added up as core adds them: with ``+``, or else the last one counts (runnables/base.py:1806)."""
+
+    __slots__ = ("_any", "value")
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self._any = False
+
+    def add(self, chunk: Any) -> None:
+        """Take one more chunk."""
+        if not self._any:
+            self.value, self._any = chunk, True
+            return
+        try:
+            self.value = self.value + chunk
+        except TypeError:
+            self.value = chunk
+
+
+def run_sync(steps: Steps) -> Any:
+    """Carry a generator through, taking what it yields as the result itself."""
+    try:
+        value = next(steps)
+        while True:
+            value = steps.send(value)
+    except StopIteration as end:
+        return end.value
+
+
+async def run_async(steps: Steps) -> Any:
+    """Carry a generator through, awaiting what it yields."""
+    try:
+        pending = next(steps)
+        while True:
+            try:
+                value = await pending
+            except BaseException as error:
+                pending = steps.throw(error)
+            else:
+                pending = steps.send(value)
+    except StopIteration as end:
+        return end.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What the tasks of one run have in common.
+
+    Attributes:
+        machine: The run's machine, for reading the state after a task's writes.
+        colour: How code is called.
+        config: The run's configuration.
+        root: The graph's own run, whose children the nodes are; ``None`` when nobody listens.
+        streaming: Whether runnables are streamed, because somebody looks at chunks.
+        writer: What nodes send values with.
+    """
+
+    machine: Machine
+    colour: Colour
+    config: RunnableConfig
+    root: ChainRun | None
+    streaming: bool
+    writer: StreamWriter
+
+    def node_config(self, task: Task) -> RunnableConfig:
+        """The configuration that a node's body is run with, without callbacks."""
+        run = self.config
+        config: dict[str, Any] = {
+            "tags": task.tags,
+            "metadata": task.metadata,
+            "callbacks": None,
+            "recursion_limit": run["recursion_limit"],
+            "configurable": {**run["configurable"], "checkpoint_ns": task.namespace},
+        }
+        if "max_concurrency" in run:
+            config["max_concurrency"] = run["max_concurrency"]
+        return cast("RunnableConfig", config)
+
+
+def execute(task: Task, frame: Frame) -> Steps:
+    """Run a task to its writes, in a context of its own.
+
+    Returns:
+        The writes, through ``StopIteration``.
+    """
+    current_task.set(TaskContext(node=task.name, writer=frame.writer))
+    config = frame.node_config(task)
+    if frame.root is None or (task.node.body is None and not task.node.branches):
+        return (yield from _work(task, frame, config, None))[1]
+    manager = frame.root.get_child(f"graph:step:{task.step}")
+    manager.add_tags([*task.tags, TAG_HIDDEN] if task.node.hidden else list(task.tags))
+    manager.add_metadata(task.metadata)
+    run: ChainRun = yield manager.on_chain_start(cast("Any", None), task.input, name=task.name)
+    try:
+        result, writes = yield from _work(task, frame, config, run)
+        if frame.streaming:
+            for handler in filter(is_marked, run.handlers):
+                yield frame.colour.tap(handler, run.run_id, result)
+    except BaseException as error:
+        yield run.on_chain_error(error)
+        raise
+    yield run.on_chain_end(result)
+    return writes
+
+
+def _work(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | None) -> Steps:
+    """The body, what its result writes, and where the conditional edges lead."""
+    node = task.node
+    result = task.input
+    if node.body is not None:
+        result = yield from _run_body(node.body, frame, config, run, task.input)
+    writes = node.writes(result)
+    for number, branch in enumerate(node.branches, node.first_branch):
+        writes += yield from _follow(branch, number, task, frame, config, run, result, writes)
+    return result, writes
+
+
+def _run_body(body: Body, frame: Frame, config: RunnableConfig, run: ChainRun | None, value: Any) -> Steps:
+    if isinstance(body, FunctionBody):
+        config = child_config(config, run, "seq:step:1")
+        enter(config, run)
+        result = yield frame.colour.call(body, value, body.arguments(config, frame.writer))
+        if isinstance(result, Runnable):
+            result = yield frame.colour.invoke(result, value, config)
+        return result
+    chain = [
+        (runnable, child_config(config, run, f"seq:step:{number}"))
+        for number, runnable in enumerate(body.runnables, 1)
+    ]
+    enter(chain[0][1], run)
+    if frame.streaming:
+        return (yield frame.colour.stream(chain, value))
+    for runnable, own in chain:
+        value = yield frame.colour.invoke(runnable, value, own)
+    return value
+
+
+def _follow(
+    branch: Branch,
+    number: int,
+    task: Task,
+    frame: Frame,
+    config: RunnableConfig,
+    run: ChainRun | None,
+    result: Any,
+    writes: Writes,
+) -> Steps:
+    """Ask a conditional edge where to go, and write that."""
+    value = frame.machine.peek(writes, branch.schema)
+    if branch.passes_result and isinstance(value, dict) and isinstance(result, dict):
+        value = {**result, **value}
+    config = child_config(config, run, f"seq:step:{number}")
+    if isinstance(branch.path, FunctionBody):
+        answer = yield from _ask(branch.path, frame, config, value)
+    else:
+        answer = yield frame.colour.invoke(branch.path.runnables[0], value, config)
+    return [_route(target) for target in branch.destinations(task.name, answer) if target != END]
+
+
+def _ask(path: FunctionBody, frame: Frame, config: RunnableConfig, value: Any) -> Steps:
+    """Call the function of a conditional edge, which has a run of its own."""
+    manager = config["callbacks"]
+    run: ChainRun | None = None
+    if isinstance(manager, CallbackManager | AsyncCallbackManager):
+        run = yield manager.on_chain_start(cast("Any", None), value, name=path.name)
+    try:
+        config = child_config(config, run, None)
+        enter(config, run)
+        answer = yield frame.colour.call(path, value, path.arguments(config, frame.writer))
+    except BaseException as error:
+        if run is not None:
+            yield run.on_chain_error(error)
+        raise
+    if run is not None:
+        yield run.on_chain_end(answer)
+    if isinstance(answer, Runnable):
+        answer = yield frame.colour.invoke(answer, value, config)
+    return answer
+
+
+def _route(target: Send | str) -> tuple[str, Any]:
+    return (TASKS, target) if isinstance(target, Send) else (branch_channel(target), None)
+
+
+def child_config(config: RunnableConfig, run: ChainRun | None, tag: str | None) -> RunnableConfig:
+    """The configuration of a step of a run: the same, with the callbacks of a child of the run."""
+    return config if run is None else {**config, "callbacks": run.get_child(tag)}
+
+
+async def settle(tasks: Sequence[asyncio.Task[Any]], seconds: float) -> None:
+    """Cancel tasks and wait for them, no longer than a bound; their outcomes are read."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)

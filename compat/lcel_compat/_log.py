@@ -1,0 +1,190 @@
+"""The log of a run: everything that happens, in order, as typed entries.
+
+Two things write it: the superstep machine (what the graph does) and the capture of callbacks (what the
+runnables inside do). Every stream mode is a projection of it (package ``lcel_compat.modes``), so that one run
+serves any number of modes.
+
+The engine's entries, in the order in which a superstep writes them::
+
+    TaskStarted*  (Emitted | Run...)*  TaskFinished*  StateChanged?
+
+and what the capture writes for one run of a runnable::
+
+    RunStarted  RunStreamed*  (RunEnded | RunFailed)
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from lcel_compat._machine import Task
+
+Namespace: TypeAlias = tuple[str, ...]
+"""Where a graph runs: ``()`` for the outermost, one ``node:task_id`` for each level below."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStarted:
+    """A node is about to run."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFinished:
+    """A node has run: either ``error`` is set or ``writes`` are what it did to the channels."""
+
+    task: Task
+    writes: Sequence[tuple[str, Any]] = ()
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged:
+    """A superstep has been applied and at least one key of the output changed.
+
+    ``read()`` builds the whole state; it costs as much as there are keys, so only who wants it calls it.
+    """
+
+    step: int
+    read: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emitted:
+    """A node sent a value with its stream writer."""
+
+    value: Any
+
+
+RunType: TypeAlias = Literal["chain", "prompt", "parser", "chat_model", "llm", "tool", "retriever"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run of one runnable, as its callbacks describe it.
+
+    Attributes:
+        id: The run's id.
+        type: As in the event's name, ``on_{type}_start``.
+        name: The run's name.
+        tags: Its tags; the list object is shared by all events of the run, as core's is (EVENTS.md, rule 38).
+        metadata: Its metadata, shared in the same way.
+        parents: Ids of the runs above it, the root first (EVENTS.md, rule 4).
+        inputs: What it was given, or ``None`` with ``has_inputs`` false while that is not known (rule 13).
+    """
+
+    id: UUID
+    type: RunType | str
+    name: str
+    tags: list[str]
+    metadata: dict[str, Any]
+    parents: tuple[str, ...]
+    inputs: Any = None
+    has_inputs: bool = False
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run began."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStreamed:
+    """A run gave a chunk of its output: a token, a parsed part, a partial update."""
+
+    run: Run
+    chunk: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """A run is complete. ``inputs`` is set when they became known only now (EVENTS.md, rule 15)."""
+
+    run: Run
+    output: Any
+    inputs: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFailed:
+    """A run raised."""
+
+    run: Run
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatched:
+    """Somebody called ``dispatch_custom_event``; ``run`` is the run they were in (EVENTS.md, rule 12)."""
+
+    name: str
+    data: Any
+    run_id: UUID
+    tags: list[str]
+    metadata: dict[str, Any]
+    parents: tuple[str, ...]
+
+
+Entry: TypeAlias = (
+    TaskStarted
+    | TaskFinished
+    | StateChanged
+    | Emitted
+    | RunStarted
+    | RunStreamed
+    | RunEnded
+    | RunFailed
+    | Dispatched
+)
+
+
+class Projection(Protocol):
+    """A stream mode at work: turns the entries it reads into items."""
+
+    reads: tuple[type[Entry], ...]
+    """The kinds of entries it wants to be given."""
+
+    def project(self, entry: Any) -> Iterable[Any]:
+        """The items that this entry gives rise to, in order."""
+
+
+class Log:
+    """The ordered log of one run, handed on entry by entry to the projections that read it.
+
+    Nothing is kept: an entry exists while its projections look at it. Entries arrive from the driver and from
+    threads that run nodes; the lock makes one order of them.
+    """
+
+    __slots__ = ("_lock", "_readers", "_sink")
+
+    def __init__(self, projections: Mapping[str, Projection], sink: Callable[[str, Any], None]) -> None:
+        readers: dict[type, list[tuple[str, Projection]]] = {}
+        for mode, projection in projections.items():
+            for kind in projection.reads:
+                readers.setdefault(kind, []).append((mode, projection))
+        self._readers = readers
+        self._sink = sink
+        self._lock = threading.RLock()
+
+    def wants(self, kind: type[Entry]) -> bool:
+        """Whether any projection reads this kind of entry, so that it is worth making."""
+        return kind in self._readers
+
+    def write(self, entry: Entry) -> None:
+        """Add an entry; its items are with the consumer's queue when this returns."""
+        readers = self._readers.get(type(entry))
+        if readers is None:
+            return
+        with self._lock:
+            for mode, projection in readers:
+                for item in projection.project(entry):
+                    self._sink(mode, item)

@@ -1,0 +1,194 @@
+"""Where a run's parts leave what they have for the run's driver: items for the consumer, and finished tasks.
+
+One queue in one order, so that what a node emitted is always handed out before the node counts as finished.
+Producers are the driver itself, node tasks on the event loop and threads; they never wait to *post*. They wait
+afterwards, where they can, until fewer than ``limit`` items are ahead of the consumer: in ``room`` (awaited) and
+in ``hold`` (threads). A post from the loop's own thread cannot wait, it overshoots by its burst (DESIGN.md,
+"Back-pressure").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from typing import Any, Final
+
+_LOOP_ANSWERS_WITHIN = 1.0
+"""Seconds a thread waits for the event loop to show that it is alive before it gives up holding back. A loop that
+does not answer is blocked, perhaps by a synchronous call that waits for this very thread."""
+_LOOK_AGAIN_AFTER = 0.05
+"""Seconds between two looks of a waiting thread."""
+
+
+class Mailbox:
+    """The queue of one run. ``AsyncMailbox`` and ``ThreadMailbox`` say how its driver waits."""
+
+    __slots__ = ("_condition", "_queue", "closed", "items", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.items = 0
+        self.closed = False
+        self._queue: deque[tuple[bool, Any]] = deque()
+        self._condition = threading.Condition(threading.Lock())
+
+    @property
+    def full(self) -> bool:
+        """Whether the consumer has as many items before it as it may."""
+        return self.items >= self.limit and not self.closed
+
+    def take(self) -> tuple[bool, Any] | None:
+        """The oldest message, as ``(is_item, message)``, or nothing."""
+        try:
+            message = self._queue.popleft()
+        except IndexError:
+            return None
+        if message[0]:
+            with self._condition:
+                self.items -= 1
+                if self.items < self.limit:
+                    self._condition.notify_all()
+        return message
+
+    def close(self) -> None:
+        """Nobody reads any more: whoever waits for room goes on, and what comes is dropped."""
+        with self._condition:
+            self.closed = True
+            self._condition.notify_all()
+
+    def give(self, item: Any) -> None:
+        """Post an item for the consumer."""
+        with self._condition:
+            if self.closed:
+                return
+            self.items += 1
+            self._queue.append((True, item))
+        self._wake()
+
+    def post(self, message: Any) -> None:
+        """Post a message for the driver."""
+        self._queue.append((False, message))
+        self._wake()
+
+    def _wake(self) -> None:
+        raise NotImplementedError
+
+    def hold(self) -> None:
+        """Wait, in a thread that may wait, until there is room."""
+        raise NotImplementedError
+
+
+class AsyncMailbox(Mailbox):
+    """The mailbox of a run that an event loop drives."""
+
+    __slots__ = ("_loop", "_producers", "_thread", "_waiter")
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._waiter: asyncio.Future[None] | None = None
+        self._producers: deque[asyncio.Future[None]] = deque()
+
+    async def wait(self) -> None:
+        """Return when there is a message."""
+        while not self._queue:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+    def take(self) -> tuple[bool, Any] | None:
+        message = super().take()
+        if self._producers and not self.full:
+            self._release()
+        return message
+
+    def close(self) -> None:
+        super().close()
+        self._release()
+
+    def room_needed(self) -> bool:
+        """Whether the caller is on the loop's thread and would have to wait in ``room``."""
+        return self.items >= self.limit and not self.closed and threading.get_ident() == self._thread
+
+    async def room(self) -> None:
+        """Wait until there is room. In any other loop than the run's own this returns at once."""
+        while self.full and asyncio.get_running_loop() is self._loop:
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._producers.append(waiter)
+            await waiter
+
+    def hold(self) -> None:
+        if not self.full or threading.get_ident() == self._thread:
+            return
+        while self.full and self._loop_answers():
+            with self._condition:
+                if self.full:
+                    self._condition.wait(_LOOK_AGAIN_AFTER)
+
+    def _loop_answers(self) -> bool:
+        answer = threading.Event()
+        try:
+            self._loop.call_soon_threadsafe(answer.set)
+        except RuntimeError:  # the loop is closed, nobody will ever read
+            return False
+        return answer.wait(_LOOP_ANSWERS_WITHIN)
+
+    def _release(self) -> None:
+        while self._producers:
+            waiter = self._producers.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _wake(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._wake_here()
+        else:
+            self._wake_from_thread()
+
+    def _wake_from_thread(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._wake_here)
+        except RuntimeError:  # the loop is closed: a thread outlived the run it worked for
+            self.closed = True
+
+    def _wake_here(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+class ThreadMailbox(Mailbox):
+    """The mailbox of a run that the caller's thread drives."""
+
+    __slots__ = ("_driver",)
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._driver = threading.get_ident()
+
+    def wait(self) -> None:
+        """Return when there is a message."""
+        with self._condition:
+            # A generator may be handed from thread to thread; who waits here is the consumer.
+            self._driver = threading.get_ident()
+            while not self._queue:
+                self._condition.wait()
+
+    def hold(self) -> None:
+        if not self.full or threading.get_ident() == self._driver:
+            return
+        with self._condition:
+            while self.full:
+                self._condition.wait()
+
+    def _wake(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
+
+
+UNLIMITED: Final = 1 << 62
+"""The limit of a run whose items nobody is given, as in ``invoke``."""

@@ -1,0 +1,320 @@
+"""One run of a graph from its input to its end.
+
+``Session.conduct`` decides everything that is the same whether a run is awaited or not: it asks the machine what to
+do next and yields instructions. Two drivers carry them out (``_drive.py``)::
+
+    Call(x)     finish a callback, send back its result     Start(task)  run a node beside the others
+    Give(item)  hand an item to the consumer                WAIT         until there is a message
+                                                            STOP         end the nodes that run
+
+A run ends once: it completes, it fails because a node or the graph itself raised, or an exception arrives from the
+driver because the consumer stopped or was cancelled. Callbacks see an end or an error accordingly.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, cast
+from uuid import UUID
+
+from langchain_core.runnables import RunnableConfig
+
+from lcel_compat._capture import Capture, install, is_marked
+from lcel_compat._constants import INTEGRATION, NAMESPACE_SEPARATOR
+from lcel_compat._execute import ChainRun, Colour, Frame
+from lcel_compat._log import Emitted, Entry, Log, Projection
+from lcel_compat._machine import Machine, Task
+from lcel_compat._mailbox import Mailbox
+from lcel_compat._program import Program, Writes
+from lcel_compat.modes import CAPTURED, MODES, EventFilter, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Finish a call that may have to be awaited."""
+
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """Hand an item to the consumer."""
+
+    item: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Run a node; ``Finished`` goes to the mailbox when it is done. ``beside``: others run at the same time."""
+
+    task: Task
+    beside: bool
+
+
+class Wait:
+    """Come back when there is a message."""
+
+
+class Stop:
+    """End what runs, and come back when it has ended or a bound is over."""
+
+
+WAIT: Final = Wait()
+STOP: Final = Stop()
+Instruction: TypeAlias = Call | Give | Start | Wait | Stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What a driver posts when a node is done: its writes, or what it raised."""
+
+    task: Task
+    writes: Writes | None = None
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a caller asked for.
+
+    Attributes:
+        value: The input.
+        config: The resolved configuration.
+        modes: The stream modes, empty for ``invoke``.
+        labelled: Whether items are ``(mode, item)``.
+        output_keys: The keys that the output shows.
+        chunk_modes: The modes whose items the root run's ``on_chain_stream`` events carry.
+        chunks_labelled: Whether those are ``(mode, item)``.
+        event_filter: Which events ``events`` shows.
+    """
+
+    value: Any
+    config: RunnableConfig
+    modes: tuple[str, ...] = ()
+    labelled: bool = False
+    output_keys: tuple[str, ...]
+    chunk_modes: tuple[str, ...] = ("updates",)
+    chunks_labelled: bool = False
+    event_filter: EventFilter
+
+
+class RootChunks:
+    """Makes the items of a mode the chunks of the graph's own run.
+
+    ``astream_events`` taps what ``astream`` would yield, so the root's ``on_chain_stream`` events carry items of
+    the mode that was asked for (EVENTS.md, rule 2), ``updates`` unless said otherwise.
+    """
+
+    def __init__(self, mode: str, inner: Projection, *, labelled: bool) -> None:
+        self.reads: tuple[type[Entry], ...] = inner.reads
+        self._inner = inner
+        self._label = mode if labelled else None
+        self._capture: Capture | None = None
+        self._run_id: UUID | None = None
+
+    def attach(self, capture: Capture, run_id: UUID) -> None:
+        """From now on chunks go to this run."""
+        self._capture, self._run_id = capture, run_id
+
+    def project(self, entry: Entry) -> Iterator[Any]:
+        for item in self._inner.project(entry):
+            if self._capture is not None and self._run_id is not None:
+                self._capture.chunk(self._run_id, item if self._label is None else (self._label, item))
+        return iter(())
+
+
+class Session:
+    """One run.
+
+    Args:
+        program: The graph.
+        request: What was asked for.
+        colour: How other people's code is called.
+        mailbox: The queue between the run and its driver.
+
+    Attributes:
+        output: The final state, once the run is complete.
+    """
+
+    def __init__(self, program: Program, request: Request, colour: Colour, mailbox: Mailbox) -> None:
+        self.output: Any = None
+        self._request = request
+        self._colour = colour
+        self._mailbox = mailbox
+        config = request.config
+        namespace = config["configurable"].get("checkpoint_ns") or ""
+        scope = Scope(
+            output_keys=request.output_keys,
+            state_keys=program.state,
+            is_root=program.is_root,
+            namespace=tuple(namespace.split(NAMESPACE_SEPARATOR)) if namespace else (),
+            input=request.value,
+            event_filter=request.event_filter,
+        )
+        self._chunks = self._root_chunks(scope)
+        # Several modes may read one entry; their items then come in the order of MODES, as LangGraph's do.
+        projections: dict[str, Projection] = {m: MODES[m](scope) for m in MODES if m in request.modes}
+        self._log = Log({**projections, **self._chunks}, self._sink())
+        self.machine = Machine(
+            program,
+            self._log,
+            output_keys=request.output_keys,
+            namespace=namespace,
+            metadata=config["metadata"],
+            tags=config["tags"],
+            recursion_limit=config["recursion_limit"],
+        )
+        self._name = config.get("run_name") or program.name
+        self._limit = config.get("max_concurrency") or (1 << 30)
+        self.frame: Frame
+
+    def _root_chunks(self, scope: Scope) -> Mapping[str, RootChunks]:
+        request = self._request
+        if "events" not in request.modes:
+            return {}
+        return {
+            f"root chunks: {mode}": RootChunks(mode, MODES[mode](scope), labelled=request.chunks_labelled)
+            for mode in request.chunk_modes
+        }
+
+    def _sink(self) -> Any:
+        """Where items go. Their shape is decided here, once."""
+        give = self._mailbox.give
+        return (lambda mode, item: give((mode, item))) if self._request.labelled else (lambda _, item: give(item))
+
+    def conduct(self) -> Generator[Instruction, Any, None]:
+        """The whole run, as instructions.
+
+        Raises:
+            BaseException: What a node raised, what the machine refused, or what the driver threw in.
+        """
+        root = yield from self._open()
+        failure: BaseException | None = None
+        try:
+            failure = yield from self._supersteps()
+            if failure is not None:
+                yield STOP
+                yield from self._drain()
+        except BaseException as error:
+            yield STOP
+            if root is not None:
+                yield Call(root.on_chain_error(error))
+            raise
+        if failure is not None:
+            if root is not None:
+                yield Call(root.on_chain_error(failure))
+            raise failure
+        self.output = self.machine.output()
+        if root is not None:
+            yield Call(root.on_chain_end(self.output))
+            yield from self._drain()
+
+    def result(self) -> Any:
+        """What ``invoke`` returns: the final state, or ``None`` if nothing of the output was ever written."""
+        return self.output if self.machine.changed_output else None
+
+    def _open(self) -> Generator[Instruction, Any, ChainRun | None]:
+        """Find out who listens, tell them that the run starts, and set the frame for the nodes."""
+        config = self._request.config
+        manager = cast("Any", self._colour.manager).configure(
+            inheritable_callbacks=config["callbacks"],
+            inheritable_tags=config["tags"],
+            inheritable_metadata=config["metadata"],
+        )
+        captures = not CAPTURED.isdisjoint(self._request.modes)
+        streaming = "events" in self._request.modes or any(map(is_marked, manager.handlers))
+        root: ChainRun | None = None
+        if captures or manager.handlers:
+            if "ls_integration" not in manager.metadata:
+                manager.add_metadata({"ls_integration": INTEGRATION})
+            capture = install(manager, self._log, self._mailbox) if captures else None
+            start = manager.on_chain_start(
+                None, self._request.value, name=self._name, run_id=config.get("run_id")
+            )
+            root = yield Call(start)
+            for chunks in self._chunks.values():
+                chunks.attach(cast("Capture", capture), cast("ChainRun", root).run_id)
+        self.frame = Frame(
+            machine=self.machine,
+            colour=self._colour,
+            config=config,
+            root=root,
+            streaming=streaming,
+            writer=self._writer(),
+        )
+        return root
+
+    def _writer(self) -> Any:
+        log, mailbox = self._log, self._mailbox
+        if not log.wants(Emitted):
+            return _ignore
+
+        def write(value: Any) -> None:
+            log.write(Emitted(value=value))
+            mailbox.hold()
+
+        return write
+
+    def _supersteps(self) -> Generator[Instruction, Any, BaseException | None]:
+        """Run node after node until there is none left; what failed, if something did."""
+        ready: deque[Task] = deque()
+        running = 0
+        try:
+            ready.extend(self._hand_on(self.machine.begin(self._request.value)))
+            while True:
+                while ready and running < self._limit:
+                    running += 1
+                    yield Start(ready.popleft(), running + len(ready) > 1)
+                message = self._mailbox.take()
+                if message is None:
+                    if not running:
+                        return None
+                    yield WAIT
+                elif message[0]:
+                    yield Give(message[1])
+                else:
+                    running -= 1
+                    ready.extend(self._settle(message[1]))
+        except _Failed as failed:
+            return failed.error
+
+    def _hand_on(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """The first task only hands the input on; without a conditional entry there is nothing to run."""
+        (start,) = tasks
+        if start.node.branches:
+            return tasks
+        return self._refused(lambda: self.machine.finished(start, start.node.writes(start.input)))
+
+    def _settle(self, done: Finished) -> Sequence[Task]:
+        """Tell the machine that a task is over; the tasks to start next."""
+        if done.error is not None:
+            self.machine.failed(done.task, done.error)
+            raise _Failed(done.error)
+        return self._refused(lambda: self.machine.finished(done.task, cast("Writes", done.writes)))
+
+    def _refused(self, step: Any) -> Sequence[Task]:
+        """An exception of the machine ends the run as a node's does: what was streamed before is handed out."""
+        try:
+            return cast("Sequence[Task]", step())
+        except Exception as error:
+            raise _Failed(error) from error
+
+    def _drain(self) -> Generator[Instruction, Any, None]:
+        """Hand out what is still there."""
+        while (message := self._mailbox.take()) is not None:
+            if message[0]:
+                yield Give(message[1])
+
+
+class _Failed(Exception):
+    """Carries what ended the run out of the loop over supersteps."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _ignore(value: Any) -> None:
+    """The stream writer when nobody asked for ``custom``."""

@@ -1,0 +1,17 @@
+"""``custom``: what nodes send with ``get_stream_writer()`` or their ``writer`` argument, as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from lcel_compat._log import Emitted, Entry
+
+
+class Custom:
+    """Gives the values themselves."""
+
+    reads: ClassVar[tuple[type[Entry], ...]] = (Emitted,)
+
+    def project(self, entry: Emitted) -> Iterator[Any]:
+        yield entry.value

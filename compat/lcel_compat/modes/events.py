@@ -1,0 +1,173 @@
+"""``events``: what ``astream_events(version="v2")`` gives, formed as langchain-core forms it.
+
+The rules are numbered in EVENTS.md, section 4; langchain-core's own are in tracers/event_stream.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+from langchain_core.outputs import LLMResult
+
+from lcel_compat._log import Dispatched, Entry, Run, RunEnded, RunFailed, RunStarted, RunStreamed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events a consumer asked for: any of the includes, and none of the excludes (rule 28).
+
+    ``types`` are ``"chain"``, ``"chat_model"``, …; for a custom event, its name.
+    """
+
+    include_names: Sequence[str] | None = None
+    include_types: Sequence[str] | None = None
+    include_tags: Sequence[str] | None = None
+    exclude_names: Sequence[str] | None = None
+    exclude_types: Sequence[str] | None = None
+    exclude_tags: Sequence[str] | None = None
+
+    def admits(self, name: str, kind: str, tags: Sequence[str]) -> bool:
+        """Whether an event of a run with this name, type and tags is wanted."""
+        return self._included(name, kind, tags) and not self._excluded(name, kind, tags)
+
+    def _included(self, name: str, kind: str, tags: Sequence[str]) -> bool:
+        names, kinds, wanted = self.include_names, self.include_types, self.include_tags
+        if names is None and kinds is None and wanted is None:
+            return True
+        return (
+            name in (names or ()) or kind in (kinds or ()) or any(tag in (wanted or ()) for tag in tags)
+        )
+
+    def _excluded(self, name: str, kind: str, tags: Sequence[str]) -> bool:
+        return (
+            name in (self.exclude_names or ())
+            or kind in (self.exclude_types or ())
+            or any(tag in (self.exclude_tags or ()) for tag in tags)
+        )
+
+
+EVERYTHING = EventFilter()
+
+
+class Events:
+    """Gives event dicts, each the consumer's own.
+
+    Args:
+        value: The input of the run; the first event carries it, whatever run it is of (rule 16).
+        event_filter: Which events to give.
+    """
+
+    reads: ClassVar[tuple[type[Entry], ...]] = (RunStarted, RunStreamed, RunEnded, RunFailed, Dispatched)
+
+    def __init__(self, value: Any, event_filter: EventFilter = EVERYTHING) -> None:
+        self._value = value
+        self._filter = None if event_filter == EVERYTHING else event_filter
+        self._first: UUID | None = None
+
+    def project(self, entry: Entry) -> Iterator[dict[str, Any]]:
+        if isinstance(entry, Dispatched):
+            event: dict[str, Any] | None = _dispatched(entry)
+            name, kind, tags, run_id = entry.name, entry.name, entry.tags, entry.run_id
+        elif isinstance(entry, RunStarted | RunStreamed | RunEnded | RunFailed):
+            event = _FORMS[type(entry)](entry)
+            name, kind, tags, run_id = entry.run.name, entry.run.type, entry.run.tags, entry.run.id
+        if event is None or (self._filter and not self._filter.admits(name, kind, tags)):
+            return
+        yield self._with_input(event, run_id)
+
+    def _with_input(self, event: dict[str, Any], run_id: UUID) -> dict[str, Any]:
+        """The first event gets the run's input, and the end of the run it is of then leaves its input out."""
+        if self._first is None:
+            self._first = run_id
+            event["data"]["input"] = self._value
+        elif run_id == self._first and event["event"].endswith("_end"):
+            event["data"].pop("input", None)
+        return event
+
+
+def _event(run: Run, phase: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "event": f"on_{run.type}_{phase}",
+        "data": data,
+        "run_id": str(run.id),
+        "name": run.name,
+        "tags": run.tags,
+        "metadata": run.metadata,
+        "parent_ids": list(run.parents),
+    }
+
+
+def _started(entry: RunStarted) -> dict[str, Any]:
+    run = entry.run
+    if run.type == "tool":
+        return _event(run, "start", {"input": run.inputs or {}})
+    return _event(run, "start", {"input": run.inputs} if run.has_inputs else {})
+
+
+def _streamed(entry: RunStreamed) -> dict[str, Any]:
+    return _event(entry.run, "stream", {"chunk": entry.chunk})
+
+
+def _ended(entry: RunEnded) -> dict[str, Any]:
+    run = entry.run
+    match run.type:
+        case "chat_model":
+            return _event(run, "end", {"output": _first_message(entry.output), "input": run.inputs})
+        case "llm":
+            return _event(run, "end", {"output": _generations(entry.output), "input": run.inputs})
+        case "tool" | "retriever":
+            return _event(run, "end", {"output": entry.output, "input": run.inputs})
+        case _:
+            # Whatever is falsy counts as unknown here (rule 15).
+            return _event(run, "end", {"output": entry.output, "input": entry.inputs or run.inputs or {}})
+
+
+def _failed(entry: RunFailed) -> dict[str, Any] | None:
+    """Only tools have an error event (rules 10 and 11)."""
+    run = entry.run
+    if run.type != "tool":
+        return None
+    data = {"error": entry.error, "input": run.inputs, "tool_call_id": run.tool_call_id}
+    return _event(run, "error", data)
+
+
+def _dispatched(entry: Dispatched) -> dict[str, Any]:
+    return {
+        "event": "on_custom_event",
+        "run_id": str(entry.run_id),
+        "name": entry.name,
+        "tags": entry.tags,
+        "metadata": entry.metadata,
+        "data": entry.data,
+        "parent_ids": list(entry.parents),
+    }
+
+
+def _first_message(result: LLMResult) -> Any:
+    """The message of the first generation there is (rule 7)."""
+    for generations in result.generations:
+        for generation in generations:
+            return getattr(generation, "message", None)
+    return {}
+
+
+def _generations(result: LLMResult) -> dict[str, Any]:
+    """The output of a text-completion model (rule 8)."""
+    return {
+        "generations": [
+            [{"text": g.text, "generation_info": g.generation_info, "type": g.type} for g in several]
+            for several in result.generations
+        ],
+        "llm_output": result.llm_output,
+    }
+
+
+_FORMS: dict[type, Any] = {
+    RunStarted: _started,
+    RunStreamed: _streamed,
+    RunEnded: _ended,
+    RunFailed: _failed,
+}

@@ -1,0 +1,37 @@
+"""``updates``: what each node did to the state, as it finishes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from lcel_compat._log import Entry, TaskFinished
+
+
+class Updates:
+    """Gives ``{node: update}``; ``{node: None}`` for one that changed nothing that is shown.
+
+    A node that wrote one key several times, with a list of commands, gives the list of its writes
+    (``langgraph/pregel/_io.py``, ``map_output_updates``).
+    """
+
+    reads: ClassVar[tuple[type[Entry], ...]] = (TaskFinished,)
+
+    def __init__(self, output_keys: Sequence[str], *, is_root: bool) -> None:
+        self._keys = frozenset(output_keys)
+        self._is_root = is_root
+
+    def project(self, entry: TaskFinished) -> Iterator[dict[str, Any]]:
+        if entry.error is None:
+            yield {entry.task.name: self._update(entry.writes)}
+
+    def _update(self, writes: Sequence[tuple[str, Any]]) -> Any:
+        shown = [(key, value) for key, value in writes if key in self._keys]
+        if self._is_root:
+            parts = [value for _, value in shown]
+        elif any(count > 1 for count in Counter(key for key, _ in shown).values()):
+            parts = [{key: value} for key, value in shown]
+        else:
+            parts = [dict(shown)] if shown else []
+        return parts[0] if len(parts) == 1 else parts or None

@@ -1,0 +1,17 @@
+"""``values``: the whole state after each superstep that changed what the output shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from lcel_compat._log import Entry, StateChanged
+
+
+class Values:
+    """Gives the state as a dict (or the value of a state that is no mapping)."""
+
+    reads: ClassVar[tuple[type[Entry], ...]] = (StateChanged,)
+
+    def project(self, entry: StateChanged) -> Iterator[Any]:
+        yield entry.read()
