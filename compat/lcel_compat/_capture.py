@@ -55,6 +55,11 @@ class Capture(BaseCallbackHandler, StreamingHandler):  # type: ignore[misc,type-
         self._ended: OrderedDict[UUID, tuple[str, ...]] = OrderedDict()
         self._tapped: set[UUID] = set()
 
+    @property
+    def threaded(self) -> bool:
+        """Whether it belongs to a synchronous run."""
+        return not isinstance(self._mailbox, AsyncMailbox)
+
     def __copy__(self) -> Capture:
         return self
 
@@ -93,6 +98,14 @@ class Capture(BaseCallbackHandler, StreamingHandler):  # type: ignore[misc,type-
                 raise RunAbandoned
             yield chunk
 
+    def begin_chain(
+        self, run_id: UUID, parent: UUID, *, name: str, tags: list[str], metadata: dict[str, Any], value: Any
+    ) -> None:
+        """Write the start of a chain run that the engine itself makes, a node's."""
+        self._begin(
+            run_id, "chain", None, parent, name=name, tags=tags, metadata=metadata, inputs=value, has_inputs=True
+        )
+
     def chunk(self, run_id: UUID, chunk: Any) -> None:
         """Write a chunk of a run that the engine itself taps: a node, or the graph."""
         if run := self._runs.get(run_id):
@@ -123,6 +136,7 @@ class Capture(BaseCallbackHandler, StreamingHandler):  # type: ignore[misc,type-
     ) -> None:
         run = Run(
             id=run_id,
+            key=str(run_id),
             type=run_type,
             name=_name(name, serialized),
             tags=tags or [],
@@ -136,8 +150,9 @@ class Capture(BaseCallbackHandler, StreamingHandler):  # type: ignore[misc,type-
     def _ancestry(self, parent: UUID | None) -> tuple[str, ...]:
         if parent is None:
             return ()
-        above = run.parents if (run := self._runs.get(parent)) else self._ended.get(parent, ())
-        return (*above, str(parent))
+        if run := self._runs.get(parent):
+            return (*run.parents, run.key)
+        return (*self._ended.get(parent, ()), str(parent))
 
     def _finish(self, run_id: UUID) -> Run | None:
         """Forget a run that is over, but for its place in the tree."""

@@ -21,12 +21,16 @@ _COORDINATES = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
 _MERGED = ("metadata", "configurable")
 
 
-def resolve(bound: RunnableConfig | None, given: RunnableConfig | None) -> RunnableConfig:
+def resolve(
+    bound: RunnableConfig | None, given: RunnableConfig | None, *, events: bool = False
+) -> RunnableConfig:
     """The configuration a run starts with; none of the arguments is changed.
 
     Args:
         bound: What ``with_config`` put into the graph.
         given: What the caller passed.
+        events: Whether the run is looked at as events. Those are core's, which puts ``configurable["model"]`` into
+            the metadata too (EVENTS.md, rule 27).
 
     Returns:
         A configuration with ``tags``, ``metadata``, ``callbacks``, ``recursion_limit`` and ``configurable``,
@@ -48,6 +52,8 @@ def resolve(bound: RunnableConfig | None, given: RunnableConfig | None) -> Runna
     for key in CONFIGURABLE_METADATA:
         if value := merged["configurable"].get(key):
             merged["metadata"].setdefault(key, value)
+    if events and isinstance(model := merged["configurable"].get("model"), str):
+        merged["metadata"].setdefault("model", model)
     return cast("RunnableConfig", merged)
 
 

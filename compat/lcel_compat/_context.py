@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Final
 
 from lcel_compat.types import StreamWriter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskContext:
-    """The surroundings of the node that is running.
-
-    Attributes:
-        node: Its name.
-        writer: Sends a value to consumers of ``custom``.
-    """
-
-    node: str
-    writer: StreamWriter
-
-
-current_task: Final[ContextVar[TaskContext | None]] = ContextVar("lcel_compat_task", default=None)
-"""The node that is running in this context; threads that core starts inherit it."""
+current_writer: Final[ContextVar[StreamWriter | None]] = ContextVar("lcel_compat_writer", default=None)
+"""The stream writer of the run whose node is running in this context; threads that core starts inherit it."""
 
 
 def get_stream_writer() -> StreamWriter:
@@ -34,10 +20,10 @@ def get_stream_writer() -> StreamWriter:
     Raises:
         RuntimeError: Outside of a node, and in a thread that was started without this one's context.
     """
-    task = current_task.get()
-    if task is None:
+    writer = current_writer.get()
+    if writer is None:
         raise RuntimeError(
             "get_stream_writer() was called outside of a node. Call it while a node is running; in a thread of your"
             " own, start the thread with contextvars.copy_context().run, or hand it the writer."
         )
-    return task.writer
+    return writer

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
 from lcel_compat._execute import ASYNC, SYNC, execute, run_async, run_sync, settle
 from lcel_compat._machine import Task
-from lcel_compat._mailbox import AsyncMailbox, ThreadMailbox
+from lcel_compat._mailbox import AsyncMailbox, Give, ThreadMailbox
 from lcel_compat._program import Program
-from lcel_compat._session import Call, Finished, Give, Request, Session, Start, Wait
+from lcel_compat._session import Call, Finished, Request, Session, Start, Wait
 from lcel_compat.modes import LIVE
 
 _UNREAD = 1 << 62
@@ -23,142 +23,131 @@ _THREADS = 64
 """Nodes of one synchronous run that may run at once, unless ``max_concurrency`` says otherwise."""
 
 
-async def drive_async(session: Session, mailbox: AsyncMailbox) -> AsyncGenerator[Any, None]:
-    """Run a session on the event loop: nodes are tasks, each in a context of its own."""
-    running: set[asyncio.Task[None]] = set()
-    loop = asyncio.get_running_loop()
-    conductor = session.conduct()
-    try:
-        step = next(conductor)
-        while True:
-            reply = None
-            try:
-                if type(step) is Give:
-                    yield step.item
-                elif type(step) is Start:
-                    work = _work_async(session, mailbox, step.task)
-                    task = loop.create_task(work, context=copy_context(), name=step.task.name)
-                    running.add(task)
-                    task.add_done_callback(running.discard)
-                elif type(step) is Wait:
-                    await mailbox.wait()
-                elif type(step) is Call:
-                    reply = await step.result
+class AsyncRun:
+    """One run on the event loop: iterate over ``items``, then ask for the ``result``."""
+
+    def __init__(self, program: Program, request: Request, buffer: int) -> None:
+        self._program = program
+        self._request = request
+        self._buffer = buffer if request.modes else _UNREAD
+        self._session: Session
+
+    def result(self) -> Any:
+        """The final state, or ``None`` if nothing of the output was ever written."""
+        return self._session.result()
+
+    async def items(self) -> AsyncGenerator[Any, None]:
+        """Run it: nodes are tasks, each in a context of its own.
+
+        Yields:
+            What the request's modes show.
+        """
+        loop = asyncio.get_running_loop()
+        running: set[asyncio.Task[None]] = set()
+        mailbox = AsyncMailbox(self._buffer)
+        session = self._session = Session(self._program, self._request, ASYNC, mailbox)
+        conductor = session.conduct()
+        try:
+            step = next(conductor)
+            while True:
+                reply = None
+                try:
+                    if type(step) is Give:
+                        yield step.item
+                    elif type(step) is Start:
+                        work = _work_async(session, mailbox, step.task)
+                        task = loop.create_task(work, context=copy_context(), name=step.task.name)
+                        running.add(task)
+                        task.add_done_callback(running.discard)
+                    elif type(step) is Wait:
+                        await mailbox.wait()
+                    elif type(step) is Call:
+                        reply = await step.result
+                    else:
+                        mailbox.close()
+                        await settle(list(running), GRACE)
+                except BaseException as error:
+                    step = conductor.throw(error)
                 else:
-                    mailbox.close()
-                    await settle(list(running), GRACE)
-            except BaseException as error:
-                step = conductor.throw(error)
-            else:
-                step = conductor.send(reply)
-    except StopIteration:
-        return
-    finally:
-        mailbox.close()
+                    step = conductor.send(reply)
+        except StopIteration:
+            return
+        finally:
+            mailbox.close()
 
 
 async def _work_async(session: Session, mailbox: AsyncMailbox, task: Task) -> None:
     try:
-        writes = await run_async(execute(task, session.frame))
+        await run_async(execute(task, session.frame))
     except asyncio.CancelledError as error:
         mailbox.post(Finished(task=task, error=error))
         raise
     except BaseException as error:
         mailbox.post(Finished(task=task, error=error))
     else:
-        mailbox.post(Finished(task=task, writes=writes))
+        mailbox.post(Finished(task=task))
 
 
-def drive_sync(session: Session, mailbox: ThreadMailbox, *, live: bool, threads: int | None) -> Iterator[Any]:
-    """Run a session from the caller's thread.
+class SyncRun:
+    """One run from the caller's thread: iterate over ``items``, then ask for the ``result``."""
 
-    Args:
-        session: The run.
-        mailbox: Its queue.
-        live: Whether items come up while a node runs, so that no node may run in the caller's own thread.
-        threads: How many nodes may run at once.
-    """
-    pool: ThreadPoolExecutor | None = None
-    running: set[Future[None]] = set()
-    conductor = session.conduct()
-    try:
-        step = next(conductor)
-        while True:
-            reply = None
-            try:
-                if type(step) is Give:
-                    yield step.item
-                elif type(step) is Start:
-                    if live or step.beside:
-                        pool = pool or ThreadPoolExecutor(threads or _THREADS, "lcel-compat")
-                        job = pool.submit(copy_context().run, _work_sync, session, mailbox, step.task)
-                        running.add(job)
-                        job.add_done_callback(running.discard)
+    def __init__(self, program: Program, request: Request, buffer: int) -> None:
+        self._mailbox = ThreadMailbox(buffer if request.modes else _UNREAD)
+        self._session = Session(program, request, SYNC, self._mailbox)
+        # A node in the caller's own thread would keep what it emits until it is done.
+        self._live = not LIVE.isdisjoint(request.modes)
+        self._threads = request.config.get("max_concurrency") or _THREADS
+
+    def result(self) -> Any:
+        """The final state, or ``None`` if nothing of the output was ever written."""
+        return self._session.result()
+
+    def items(self) -> Generator[Any, None, None]:
+        """Run it: a node alone in its superstep in the caller's thread, others in threads of their own.
+
+        Yields:
+            What the request's modes show.
+        """
+        mailbox, session = self._mailbox, self._session
+        pool: ThreadPoolExecutor | None = None
+        conductor = session.conduct()
+        try:
+            step = next(conductor)
+            while True:
+                reply = None
+                try:
+                    if type(step) is Give:
+                        yield step.item
+                    elif type(step) is Start:
+                        if self._live or step.beside:
+                            pool = pool or ThreadPoolExecutor(self._threads, "lcel-compat")
+                            pool.submit(copy_context().run, _work_sync, session, mailbox, step.task)
+                        else:
+                            copy_context().run(_work_sync, session, mailbox, step.task)
+                    elif type(step) is Wait:
+                        mailbox.wait()
+                    elif type(step) is Call:
+                        reply = step.result
                     else:
-                        copy_context().run(_work_sync, session, mailbox, step.task)
-                elif type(step) is Wait:
-                    mailbox.wait()
-                elif type(step) is Call:
-                    reply = step.result
+                        mailbox.close()
+                        if pool is not None:
+                            pool.shutdown(wait=True, cancel_futures=True)
+                except BaseException as error:
+                    step = conductor.throw(error)
                 else:
-                    mailbox.close()
-                    if pool is not None:
-                        pool.shutdown(wait=True, cancel_futures=True)
-            except BaseException as error:
-                step = conductor.throw(error)
-            else:
-                step = conductor.send(reply)
-    except StopIteration:
-        return
-    finally:
-        mailbox.close()
-        if pool is not None:
-            pool.shutdown(wait=True)
+                    step = conductor.send(reply)
+        except StopIteration:
+            return
+        finally:
+            mailbox.close()
+            if pool is not None:
+                pool.shutdown(wait=True)
 
 
 def _work_sync(session: Session, mailbox: ThreadMailbox, task: Task) -> None:
     try:
-        writes = run_sync(execute(task, session.frame))
+        run_sync(execute(task, session.frame))
     except BaseException as error:
         mailbox.post(Finished(task=task, error=error))
     else:
-        mailbox.post(Finished(task=task, writes=writes))
-
-
-class AsyncRun:
-    """One run on the event loop: iterate over it for its items, then ask for its result."""
-
-    def __init__(self, program: Program, request: Request, buffer: int) -> None:
-        self._mailbox = AsyncMailbox(buffer if request.modes else _UNREAD)
-        self._session = Session(program, request, ASYNC, self._mailbox)
-        self._items = drive_async(self._session, self._mailbox)
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self._items
-
-    async def aclose(self) -> None:
-        """End the run if it has not ended, and wait until its nodes have."""
-        await self._items.aclose()
-
-    def result(self) -> Any:
-        """The final state, or ``None`` if nothing of the output was ever written."""
-        return self._session.result()
-
-
-class SyncRun:
-    """One run in the caller's thread: iterate over it for its items, then ask for its result."""
-
-    def __init__(self, program: Program, request: Request, buffer: int) -> None:
-        mailbox = ThreadMailbox(buffer if request.modes else _UNREAD)
-        self._session = Session(program, request, SYNC, mailbox)
-        live = not LIVE.isdisjoint(request.modes)
-        self._items = drive_sync(
-            self._session, mailbox, live=live, threads=request.config.get("max_concurrency")
-        )
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._items
-
-    def result(self) -> Any:
-        """The final state, or ``None`` if nothing of the output was ever written."""
-        return self._session.result()
+        mailbox.post(Finished(task=task))

@@ -12,7 +12,7 @@ with the result when it is there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast
@@ -23,18 +23,19 @@ from langchain_core.callbacks.manager import AsyncCallbackManagerForChainRun, Ca
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import run_in_executor
 
-from lcel_compat._body import Body, FunctionBody
-from lcel_compat._capture import is_marked, one
-from lcel_compat._constants import END, TAG_HIDDEN, TASKS, branch_channel
-from lcel_compat._context import TaskContext, current_task
+from lcel_compat._body import FunctionBody
+from lcel_compat._capture import one
+from lcel_compat._constants import END, TASKS, branch_channel
+from lcel_compat._context import current_writer
 from lcel_compat._core import enter
 from lcel_compat._machine import Machine, Task
-from lcel_compat._program import Branch, Writes
+from lcel_compat._program import Branch
+from lcel_compat._runs import OwnRun
 from lcel_compat.types import Send, StreamWriter
 
 Steps: TypeAlias = Generator[Any, Any, Any]
 """A piece of a run: yields what may have to be awaited, is sent the result, returns its own."""
-ChainRun: TypeAlias = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
+ChainRun: TypeAlias = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun | OwnRun
 
 
 class Colour(Protocol):
@@ -167,7 +168,8 @@ class Frame:
         machine: The run's machine, for reading the state after a task's writes.
         colour: How code is called.
         config: The run's configuration.
-        root: The graph's own run, whose children the nodes are; ``None`` when nobody listens.
+        open: Starts the run of a node; ``None`` when nobody listens.
+        taps: The streaming handlers that are shown a node's result as a chunk.
         streaming: Whether runnables are streamed, because somebody looks at chunks.
         writer: What nodes send values with.
     """
@@ -175,7 +177,8 @@ class Frame:
     machine: Machine
     colour: Colour
     config: RunnableConfig
-    root: ChainRun | None
+    open: Callable[[Task], Any] | None
+    taps: Sequence[Any]
     streaming: bool
     writer: StreamWriter
 
@@ -195,44 +198,32 @@ class Frame:
 
 
 def execute(task: Task, frame: Frame) -> Steps:
-    """Run a task to its writes, in a context of its own.
-
-    Returns:
-        The writes, through ``StopIteration``.
-    """
-    current_task.set(TaskContext(node=task.name, writer=frame.writer))
+    """Run a task, in a context of its own, until it has written what it writes."""
+    current_writer.set(frame.writer)
     config = frame.node_config(task)
-    if frame.root is None or (task.node.body is None and not task.node.branches):
-        return (yield from _work(task, frame, config, None))[1]
-    manager = frame.root.get_child(f"graph:step:{task.step}")
-    manager.add_tags([*task.tags, TAG_HIDDEN] if task.node.hidden else list(task.tags))
-    manager.add_metadata(task.metadata)
-    run: ChainRun = yield manager.on_chain_start(cast("Any", None), task.input, name=task.name)
+    node = task.node
+    if frame.open is None or (node.body is None and not node.branches):
+        result = yield from _run_body(task, frame, config, None)
+        yield from _write(task, frame, config, None, result)
+        return
+    run = yield frame.open(task)
     try:
-        result, writes = yield from _work(task, frame, config, run)
+        result = yield from _run_body(task, frame, config, run)
+        yield from _write(task, frame, config, run, result)
         if frame.streaming:
-            for handler in filter(is_marked, run.handlers):
+            for handler in frame.taps:
                 yield frame.colour.tap(handler, run.run_id, result)
     except BaseException as error:
         yield run.on_chain_error(error)
         raise
     yield run.on_chain_end(result)
-    return writes
 
 
-def _work(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | None) -> Steps:
-    """The body, what its result writes, and where the conditional edges lead."""
-    node = task.node
-    result = task.input
-    if node.body is not None:
-        result = yield from _run_body(node.body, frame, config, run, task.input)
-    writes = node.writes(result)
-    for number, branch in enumerate(node.branches, node.first_branch):
-        writes += yield from _follow(branch, number, task, frame, config, run, result, writes)
-    return result, writes
-
-
-def _run_body(body: Body, frame: Frame, config: RunnableConfig, run: ChainRun | None, value: Any) -> Steps:
+def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | None) -> Steps:
+    """What the node does, to its result; ``START`` hands its input on."""
+    body, value = task.node.body, task.input
+    if body is None:
+        return value
     if isinstance(body, FunctionBody):
         config = child_config(config, run, "seq:step:1")
         enter(config, run)
@@ -252,21 +243,19 @@ def _run_body(body: Body, frame: Frame, config: RunnableConfig, run: ChainRun | 
     return value
 
 
-def _follow(
-    branch: Branch,
-    number: int,
-    task: Task,
-    frame: Frame,
-    config: RunnableConfig,
-    run: ChainRun | None,
-    result: Any,
-    writes: Writes,
-) -> Steps:
-    """Ask a conditional edge where to go, and write that."""
-    value = frame.machine.peek(writes, branch.schema)
+def _write(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | None, result: Any) -> Steps:
+    """Write what the result writes, and where the conditional edges lead."""
+    task.writes = task.node.writes(result)
+    for number, branch in enumerate(task.node.branches, task.node.first_branch):
+        own = child_config(config, run, f"seq:step:{number}")
+        task.writes += yield from _follow(branch, task, frame, own, result)
+
+
+def _follow(branch: Branch, task: Task, frame: Frame, config: RunnableConfig, result: Any) -> Steps:
+    """Ask a conditional edge where to go; what that writes."""
+    value = frame.machine.peek(task.writes, branch.schema)
     if branch.passes_result and isinstance(value, dict) and isinstance(result, dict):
         value = {**result, **value}
-    config = child_config(config, run, f"seq:step:{number}")
     if isinstance(branch.path, FunctionBody):
         answer = yield from _ask(branch.path, frame, config, value)
     else:

@@ -37,7 +37,11 @@ class TaskStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFinished:
-    """A node has run: either ``error`` is set or ``writes`` are what it did to the channels."""
+    """A node has run, and ``writes`` are what it did to the channels.
+
+    If it raised, ``error`` is set, and the last write is the error under the special name ``__error__``. There may be
+    others before it: the update of a node whose conditional edge failed.
+    """
 
     task: Task
     writes: Sequence[tuple[str, Any]] = ()
@@ -71,6 +75,7 @@ class Run:
 
     Attributes:
         id: The run's id.
+        key: The same as text.
         type: As in the event's name, ``on_{type}_start``.
         name: The run's name.
         tags: Its tags; the list object is shared by all events of the run, as core's is (EVENTS.md, rule 38).
@@ -80,6 +85,7 @@ class Run:
     """
 
     id: UUID
+    key: str
     type: RunType | str
     name: str
     tags: list[str]

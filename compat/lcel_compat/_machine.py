@@ -4,8 +4,8 @@ A run is a series of supersteps. In each, all triggered nodes run (somebody else
 applied when the last of them is done; the channels that changed trigger the nodes of the next. The machine is
 told what finished and answers with the tasks to start::
 
-    begin(input) -> tasks ──▶ finished(task, writes) -> [] … -> tasks of the next superstep
-                                failed(task, error)   -> nothing more is started
+    begin(input) -> tasks ──▶ finished(task) -> [] … -> tasks of the next superstep
+                                failed(task, error) -> nothing more is started
 
 It writes what happens to the run's ``Log``. Rules and identifiers are LangGraph's (``langgraph/pregel/_algo.py``
 and ``_loop.py``): step 0 hands the input on, nodes run from step 1, pushed tasks come before pulled ones, pulled
@@ -15,9 +15,9 @@ ones in the order of their names.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from xxhash import xxh3_128_hexdigest
@@ -56,6 +56,7 @@ class Task:
         node: The node.
         metadata: The run's and the node's own metadata and the ``langgraph_*`` keys.
         tags: The run's tags.
+        writes: What it has done to the channels so far: ``(channel, value)``, in order.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Task:
     node: Node
     metadata: dict[str, Any]
     tags: Sequence[str]
+    writes: Writes = field(default_factory=list)
 
 
 class Machine:
@@ -107,8 +109,8 @@ class Machine:
         self._limit = recursion_limit
         self._seed = os.urandom(16)
         self._channels: dict[str, Channel] = {k: c.fresh() for k, c in program.channels.items()}
-        self._transient: set[str] = set()
-        self._tasks: dict[Task, Writes | None] = {}
+        self._transient: Sequence[str] = ()
+        self._tasks: Sequence[Task] = ()
         self._open = 0
 
     def begin(self, value: Any) -> Sequence[Task]:
@@ -127,24 +129,23 @@ class Machine:
         task = self._task(start, (PULL, START), start.triggers, value)
         return self._start([task])
 
-    def finished(self, task: Task, writes: Writes) -> Sequence[Task]:
-        """A task is done; answer with the tasks of the next superstep if it was the last of this one.
+    def finished(self, task: Task) -> Sequence[Task]:
+        """A task is done, and has written what it writes; answer with the tasks of the next superstep if it was the last of this one.
 
         Raises:
             InvalidUpdateError: If the writes of this superstep contradict each other.
             GraphRecursionError: If the run is not finished after as many supersteps as it may take.
         """
-        self._tasks[task] = writes
         self._open -= 1
         if not task.node.hidden:
-            self._log.write(TaskFinished(task=task, writes=writes))
+            self._log.write(TaskFinished(task=task, writes=task.writes))
         return () if self._open else self._advance()
 
     def failed(self, task: Task, error: BaseException) -> None:
         """A task raised: nothing more is started."""
         self._open = -1
         if not task.node.hidden:
-            self._log.write(TaskFinished(task=task, writes=[(ERROR, error)], error=error))
+            self._log.write(TaskFinished(task=task, writes=[*task.writes, (ERROR, error)], error=error))
 
     def output(self) -> Any:
         """The state as the run's output shows it."""
@@ -177,7 +178,7 @@ class Machine:
         return self._start(self._triggered(updated))
 
     def _start(self, tasks: list[Task]) -> Sequence[Task]:
-        self._tasks = dict.fromkeys(tasks)
+        self._tasks = tasks
         self._open = len(tasks)
         self.done = not tasks
         if self._log.wants(TaskStarted):
@@ -244,26 +245,27 @@ class Machine:
     def _apply(self) -> set[str]:
         """Apply the superstep's writes to the channels; the names of those that changed and are available."""
         channels = self._channels
-        tasks = sorted(self._tasks, key=_write_order) if len(self._tasks) > 1 else list(self._tasks)
-        for name in {trigger for task in tasks for trigger in task.triggers if trigger in channels}:
-            channels[name].consume()
+        tasks = sorted(self._tasks, key=_write_order) if len(self._tasks) > 1 else self._tasks
         grouped: dict[str, list[Any]] = {}
         for task in tasks:
-            for name, value in self._tasks[task] or ():
+            if task.path[0] == PULL:
+                for name in task.node.consumes:
+                    channels[name].consume()
+            for name, value in task.writes:
                 grouped.setdefault(name, []).append(value)
-        updated = {n for n, values in grouped.items() if n in channels and _takes(channels[n], values)}
-        self._expire(grouped.keys())
-        if updated.isdisjoint(self.program.listeners):
+        updated = {n for n, values in grouped.items() if _takes(channels[n], values)}
+        self._expire(grouped)
+        if self.program.deferred and updated.isdisjoint(self.program.listeners):
             # Nothing is left to run but what was deferred until now.
-            updated |= {name for name, c in channels.items() if c.finish() and c.available}
+            updated.update(n for n in self.program.deferred if channels[n].finish() and channels[n].available)
         return updated
 
-    def _expire(self, written: Iterable[str]) -> None:
+    def _expire(self, written: Collection[str]) -> None:
         """What was written for one superstep only is gone after it."""
-        written = set(written)
-        for name in self._transient - written:
-            self._channels[name].update(())
-        self._transient = {n for n in written if n in self._channels and self._channels[n].transient}
+        for name in self._transient:
+            if name not in written:
+                self._channels[name].update(())
+        self._transient = [name for name in written if self._channels[name].transient]
 
 
 def _takes(channel: Channel, values: Sequence[Any]) -> bool:

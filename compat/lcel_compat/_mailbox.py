@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any
 
 _LOOP_ANSWERS_WITHIN = 1.0
 """Seconds a thread waits for the event loop to show that it is alive before it gives up holding back. A loop that
@@ -21,54 +22,66 @@ _LOOK_AGAIN_AFTER = 0.05
 """Seconds between two looks of a waiting thread."""
 
 
+@dataclass(slots=True)
+class Give:
+    """An item for the consumer, as a message, and as the instruction to hand it out."""
+
+    item: Any
+
+
 class Mailbox:
     """The queue of one run. ``AsyncMailbox`` and ``ThreadMailbox`` say how its driver waits."""
 
-    __slots__ = ("_condition", "_queue", "closed", "items", "limit")
+    __slots__ = ("_condition", "_lock", "_queue", "_waiting", "closed", "items", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.items = 0
         self.closed = False
-        self._queue: deque[tuple[bool, Any]] = deque()
-        self._condition = threading.Condition(threading.Lock())
+        self._waiting = 0
+        self._queue: deque[Any] = deque()
+        self._lock = threading.Lock()
+        self._condition = threading.Condition(self._lock)
 
     @property
     def full(self) -> bool:
         """Whether the consumer has as many items before it as it may."""
         return self.items >= self.limit and not self.closed
 
-    def take(self) -> tuple[bool, Any] | None:
-        """The oldest message, as ``(is_item, message)``, or nothing."""
-        try:
-            message = self._queue.popleft()
-        except IndexError:
+    def take(self) -> Any:
+        """The oldest message, a ``Give`` or what was posted, or ``None``."""
+        if not self._queue:
             return None
-        if message[0]:
-            with self._condition:
+        message = self._queue.popleft()
+        if type(message) is Give:
+            with self._lock:
                 self.items -= 1
-                if self.items < self.limit:
-                    self._condition.notify_all()
+            if self._waiting and self.items < self.limit:
+                self._release()
         return message
+
+    def _release(self) -> None:
+        """There is room: whoever waits for it may go on."""
+        with self._condition:
+            self._condition.notify_all()
 
     def close(self) -> None:
         """Nobody reads any more: whoever waits for room goes on, and what comes is dropped."""
-        with self._condition:
-            self.closed = True
-            self._condition.notify_all()
+        self.closed = True
+        self._release()
 
     def give(self, item: Any) -> None:
         """Post an item for the consumer."""
-        with self._condition:
+        with self._lock:
             if self.closed:
                 return
             self.items += 1
-            self._queue.append((True, item))
+            self._queue.append(Give(item))
         self._wake()
 
     def post(self, message: Any) -> None:
         """Post a message for the driver."""
-        self._queue.append((False, message))
+        self._queue.append(message)
         self._wake()
 
     def _wake(self) -> None:
@@ -100,16 +113,6 @@ class AsyncMailbox(Mailbox):
             finally:
                 self._waiter = None
 
-    def take(self) -> tuple[bool, Any] | None:
-        message = super().take()
-        if self._producers and not self.full:
-            self._release()
-        return message
-
-    def close(self) -> None:
-        super().close()
-        self._release()
-
     def room_needed(self) -> bool:
         """Whether the caller is on the loop's thread and would have to wait in ``room``."""
         return self.items >= self.limit and not self.closed and threading.get_ident() == self._thread
@@ -119,15 +122,21 @@ class AsyncMailbox(Mailbox):
         while self.full and asyncio.get_running_loop() is self._loop:
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._producers.append(waiter)
-            await waiter
+            self._waiting += 1
+            try:
+                await waiter
+            finally:
+                self._waiting -= 1
 
     def hold(self) -> None:
         if not self.full or threading.get_ident() == self._thread:
             return
         while self.full and self._loop_answers():
             with self._condition:
+                self._waiting += 1
                 if self.full:
                     self._condition.wait(_LOOK_AGAIN_AFTER)
+                self._waiting -= 1
 
     def _loop_answers(self) -> bool:
         answer = threading.Event()
@@ -138,6 +147,7 @@ class AsyncMailbox(Mailbox):
         return answer.wait(_LOOP_ANSWERS_WITHIN)
 
     def _release(self) -> None:
+        super()._release()
         while self._producers:
             waiter = self._producers.popleft()
             if not waiter.done():
@@ -182,13 +192,12 @@ class ThreadMailbox(Mailbox):
         if not self.full or threading.get_ident() == self._driver:
             return
         with self._condition:
+            self._waiting += 1
             while self.full:
                 self._condition.wait()
+            self._waiting -= 1
 
     def _wake(self) -> None:
         with self._condition:
             self._condition.notify_all()
 
-
-UNLIMITED: Final = 1 << 62
-"""The limit of a run whose items nobody is given, as in ``invoke``."""

@@ -49,20 +49,14 @@ MessageFormat: TypeAlias = Literal["langchain-openai"] | None
 
 
 @overload
-def add_messages(
-    *, format: MessageFormat = None
-) -> Callable[[Messages, Messages], list[AnyMessage]]: ...
+def add_messages(*, format: MessageFormat = None) -> Callable[[Messages, Messages], list[AnyMessage]]: ...
 
 
 @overload
-def add_messages(
-    left: Messages, right: Messages, *, format: MessageFormat = None
-) -> list[AnyMessage]: ...
+def add_messages(left: Messages, right: Messages, *, format: MessageFormat = None) -> list[AnyMessage]: ...
 
 
-def add_messages(
-    left: Messages | None = None, right: Messages | None = None, *, format: MessageFormat = None
-) -> Any:
+def add_messages(left: Messages | None = None, right: Messages | None = None, *, format: MessageFormat = None) -> Any:
     """Merge ``right`` into ``left`` by message id and return a new list.
 
     A message of ``right`` whose id is in ``left`` takes its place; a ``RemoveMessage`` takes it
@@ -86,8 +80,7 @@ def add_messages(
     if left is None or right is None:
         given, missing = ("left", "right") if right is None else ("right", "left")
         raise ValueError(
-            f"add_messages got {given!r} but None for {missing!r}; "
-            "give both sides, or neither for a reducer"
+            f"add_messages got {given!r} but None for {missing!r}; give both sides, or neither for a reducer"
         )
     return _merge(left, right, format=format)
 
@@ -116,8 +109,7 @@ def _as_messages(given: Messages) -> list[BaseMessage]:
 def _all_plain(items: list[Any]) -> TypeGuard[list[BaseMessage]]:
     # A long history has few distinct types: asking those is cheaper than asking each message.
     return all(
-        issubclass(kind, BaseMessage) and not issubclass(kind, BaseMessageChunk)
-        for kind in set(map(type, items))
+        issubclass(kind, BaseMessage) and not issubclass(kind, BaseMessageChunk) for kind in set(map(type, items))
     )
 
 

@@ -76,6 +76,7 @@ class Node:
         body: What it runs; ``None`` for ``START``, which only hands the input on.
         schema: The part of the state it reads.
         triggers: The channels that start it, sorted.
+        consumes: Those of them that stay until they have been acted upon, as joins do.
         metadata: The user's own, added to the metadata of its runs.
         keys: The state keys that it may write.
         edges: What it writes when it is done, whatever its result: ``(channel, value)`` for each edge and join.
@@ -87,6 +88,7 @@ class Node:
     body: Body | None
     schema: Schema
     triggers: tuple[str, ...]
+    consumes: tuple[str, ...]
     metadata: Mapping[str, Any]
     keys: frozenset[str]
     ordered_keys: tuple[str, ...]
@@ -204,6 +206,8 @@ class Program:
         input: The schema of what a run is given.
         output: The schema of what a run returns.
         state: The keys that ``values`` shows: all of them.
+        is_root: Whether the state is one value rather than a mapping.
+        deferred: The channels that hold back until nothing else is left to run.
     """
 
     name: str
@@ -214,6 +218,7 @@ class Program:
     output: Schema
     state: tuple[str, ...]
     is_root: bool
+    deferred: tuple[str, ...]
 
     def reader(self, keys: Sequence[str]) -> Callable[[Mapping[str, Channel]], Any]:
         """A function that reads these keys off a run's channels: a dict, or the value of a root state."""

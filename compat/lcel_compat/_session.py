@@ -23,29 +23,23 @@ from langchain_core.runnables import RunnableConfig
 
 from lcel_compat._capture import Capture, install, is_marked
 from lcel_compat._constants import INTEGRATION, NAMESPACE_SEPARATOR
-from lcel_compat._execute import ChainRun, Colour, Frame
+from lcel_compat._execute import ASYNC, ChainRun, Colour, Frame
 from lcel_compat._log import Emitted, Entry, Log, Projection
 from lcel_compat._machine import Machine, Task
-from lcel_compat._mailbox import Mailbox
-from lcel_compat._program import Program, Writes
+from lcel_compat._mailbox import Give, Mailbox
+from lcel_compat._program import Program
+from lcel_compat._runs import node_runs
 from lcel_compat.modes import CAPTURED, MODES, EventFilter, Scope
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """Finish a call that may have to be awaited."""
 
     result: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Give:
-    """Hand an item to the consumer."""
-
-    item: Any
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Start:
     """Run a node; ``Finished`` goes to the mailbox when it is done. ``beside``: others run at the same time."""
 
@@ -66,12 +60,11 @@ STOP: Final = Stop()
 Instruction: TypeAlias = Call | Give | Start | Wait | Stop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Finished:
-    """What a driver posts when a node is done: its writes, or what it raised."""
+    """What a driver posts when a node is done, with what it raised, if it did."""
 
     task: Task
-    writes: Writes | None = None
     error: BaseException | None = None
 
 
@@ -224,8 +217,9 @@ class Session:
             inheritable_metadata=config["metadata"],
         )
         captures = not CAPTURED.isdisjoint(self._request.modes)
-        streaming = "events" in self._request.modes or any(map(is_marked, manager.handlers))
+        foreign = [handler for handler in manager.handlers if self._streams_for(handler)]
         root: ChainRun | None = None
+        capture: Capture | None = None
         if captures or manager.handlers:
             if "ls_integration" not in manager.metadata:
                 manager.add_metadata({"ls_integration": INTEGRATION})
@@ -234,17 +228,28 @@ class Session:
                 None, self._request.value, name=self._name, run_id=config.get("run_id")
             )
             root = yield Call(start)
-            for chunks in self._chunks.values():
-                chunks.attach(cast("Capture", capture), cast("ChainRun", root).run_id)
+        for chunks in self._chunks.values():
+            chunks.attach(cast("Capture", capture), cast("ChainRun", root).run_id)
         self.frame = Frame(
             machine=self.machine,
             colour=self._colour,
             config=config,
-            root=root,
-            streaming=streaming,
+            open=None if root is None else node_runs(root, capture, self._colour.manager, self._mailbox),
+            taps=foreign if capture is None else (capture,),
+            streaming="events" in self._request.modes or bool(foreign),
             writer=self._writer(),
         )
         return root
+
+    def _streams_for(self, handler: Any) -> bool:
+        """Whether nodes are streamed because of a handler that was there before this run.
+
+        In a synchronous run LangGraph never does. Here it is done for a graph that is a node of another graph whose
+        synchronous events are asked for, so that they are those of an asynchronous run.
+        """
+        if self._colour is ASYNC:
+            return is_marked(handler)
+        return isinstance(handler, Capture) and handler.threaded and bool(self._request.modes)
 
     def _writer(self) -> Any:
         log, mailbox = self._log, self._mailbox
@@ -272,11 +277,11 @@ class Session:
                     if not running:
                         return None
                     yield WAIT
-                elif message[0]:
-                    yield Give(message[1])
+                elif type(message) is Give:
+                    yield message
                 else:
                     running -= 1
-                    ready.extend(self._settle(message[1]))
+                    ready.extend(self._settle(message))
         except _Failed as failed:
             return failed.error
 
@@ -285,14 +290,18 @@ class Session:
         (start,) = tasks
         if start.node.branches:
             return tasks
-        return self._refused(lambda: self.machine.finished(start, start.node.writes(start.input)))
+        return self._refused(lambda: self._written(start))
+
+    def _written(self, start: Task) -> Sequence[Task]:
+        start.writes = start.node.writes(start.input)
+        return self.machine.finished(start)
 
     def _settle(self, done: Finished) -> Sequence[Task]:
         """Tell the machine that a task is over; the tasks to start next."""
         if done.error is not None:
             self.machine.failed(done.task, done.error)
             raise _Failed(done.error)
-        return self._refused(lambda: self.machine.finished(done.task, cast("Writes", done.writes)))
+        return self._refused(lambda: self.machine.finished(done.task))
 
     def _refused(self, step: Any) -> Sequence[Task]:
         """An exception of the machine ends the run as a node's does: what was streamed before is handed out."""
@@ -304,8 +313,8 @@ class Session:
     def _drain(self) -> Generator[Instruction, Any, None]:
         """Hand out what is still there."""
         while (message := self._mailbox.take()) is not None:
-            if message[0]:
-                yield Give(message[1])
+            if type(message) is Give:
+                yield message
 
 
 class _Failed(Exception):

@@ -37,6 +37,8 @@ class Channel:
 
     transient = False
     """Whether a value lasts for one superstep only."""
+    deferred = False
+    """Whether a value is held back until nothing else is left to run."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -154,6 +156,8 @@ class AfterFinish(Channel):
 
     __slots__ = ("finished",)
 
+    deferred = True
+
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self.finished = False
@@ -184,17 +188,21 @@ class AfterFinish(Channel):
 class Barrier(Channel):
     """A join: available when every one of its sources has written its name."""
 
-    __slots__ = ("deferred", "finished", "sources")
+    __slots__ = ("finished", "sources", "waits")
 
     def __init__(self, key: str, sources: Iterable[str], *, deferred: bool = False) -> None:
         super().__init__(key)
         self.sources = frozenset(sources)
-        self.deferred = deferred
+        self.waits = deferred
         self.finished = False
         self.value = frozenset()
 
     def fresh(self) -> Self:
-        return type(self)(self.key, self.sources, deferred=self.deferred)
+        return type(self)(self.key, self.sources, deferred=self.waits)
+
+    @property
+    def deferred(self) -> bool:  # type: ignore[override]
+        return self.waits
 
     @property
     def available(self) -> bool:

@@ -17,6 +17,7 @@ from lcel_compat._program import Program
 from lcel_compat._schema import json_schema, portable
 
 if TYPE_CHECKING:
+    from lcel_compat._drive import AsyncRun, SyncRun
     from lcel_compat._session import Request
     from lcel_compat.graph import StateGraph
     from lcel_compat.types import StreamMode
@@ -91,10 +92,10 @@ class CompiledStateGraph(Runnable[Any, Any]):
         if stream_mode != "values":
             return list(self.stream(input, config, stream_mode=stream_mode, output_keys=output_keys, **kwargs))
         _refuse("invoke", kwargs)
-        session = self._sync(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
-        for _ in session:
+        run = self._sync(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
+        for _ in run.items():
             pass
-        return session.result()
+        return run.result()
 
     async def ainvoke(
         self,
@@ -110,10 +111,10 @@ class CompiledStateGraph(Runnable[Any, Any]):
             items = self.astream(input, config, stream_mode=stream_mode, output_keys=output_keys, **kwargs)
             return [item async for item in items]
         _refuse("ainvoke", kwargs)
-        session = self._async(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
-        async for _ in session:
+        run = self._async(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
+        async for _ in run.items():
             pass
-        return session.result()
+        return run.result()
 
     def stream(
         self,
@@ -140,9 +141,9 @@ class CompiledStateGraph(Runnable[Any, Any]):
             ValueError: If a mode does not exist, or there is none.
         """
         _refuse("stream", kwargs)
-        yield from self._sync(self._stream_request(input, config, stream_mode, output_keys))
+        return self._sync(self._stream_request(input, config, stream_mode, output_keys)).items()
 
-    async def astream(
+    def astream(
         self,
         input: Any,
         config: RunnableConfig | None = None,
@@ -153,12 +154,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
     ) -> AsyncIterator[Any]:
         """Run the graph on the event loop and look at it in one or several modes; see ``stream``."""
         _refuse("astream", kwargs)
-        run = self._async(self._stream_request(input, config, stream_mode, output_keys))
-        try:
-            async for item in run:
-                yield item
-        finally:
-            await run.aclose()
+        return self._async(self._stream_request(input, config, stream_mode, output_keys)).items()
 
     def stream_events(
         self,
@@ -177,7 +173,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
         """
         if version != "v2":
             _refuse_version(version, "stream_events")
-        yield from self._sync(self._events_request(input, config, **kwargs))
+        return self._sync(self._events_request(input, config, **kwargs)).items()
 
     def astream_events(
         self,
@@ -207,15 +203,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
             return super().astream_events(input, config, version="v1", **kwargs)
         if version != "v2":
             _refuse_version(version, "astream_events")
-        return self._aevents(self._events_request(input, config, **kwargs))
-
-    async def _aevents(self, request: Request) -> AsyncIterator[Any]:
-        run = self._async(request)
-        try:
-            async for event in run:
-                yield event
-        finally:
-            await run.aclose()
+        return self._async(self._events_request(input, config, **kwargs)).items()
 
     # What is asked for ---------------------------------------------------------------------------------
 
@@ -230,7 +218,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
         from lcel_compat._session import Request
         from lcel_compat.modes.events import EVERYTHING
 
-        resolved = _config.resolve(self.config, config)
+        resolved = _config.resolve(self.config, config, events="events" in asked.get("modes", ()))
         if resolved["recursion_limit"] < 1:
             raise ValueError(f"recursion_limit is {resolved['recursion_limit']}, but a run takes at least 1 step.")
         return Request(
@@ -274,12 +262,12 @@ class CompiledStateGraph(Runnable[Any, Any]):
             event_filter=EventFilter(**filters),
         )
 
-    def _sync(self, request: Request) -> Any:
+    def _sync(self, request: Request) -> SyncRun:
         from lcel_compat._drive import SyncRun
 
         return SyncRun(self._program, request, self.buffer)
 
-    def _async(self, request: Request) -> Any:
+    def _async(self, request: Request) -> AsyncRun:
         from lcel_compat._drive import AsyncRun
 
         return AsyncRun(self._program, request, self.buffer)

@@ -338,8 +338,8 @@ class StateGraph:
         return CompiledStateGraph(builder=self, program=program, buffer=buffer)
 
     def _program(self, name: str) -> Program:
-        names = (START, *self.nodes)
-        nodes = {node: self._node(node) for node in names}
+        channels = {**self.channels, **self._control_channels()}
+        nodes = {node: self._node(node, channels) for node in (START, *self.nodes)}
         listeners: dict[str, list[str]] = {}
         for node in nodes.values():
             for trigger in node.triggers:
@@ -347,12 +347,13 @@ class StateGraph:
         return Program(
             name=name,
             nodes=nodes,
-            channels={**self.channels, **self._control_channels()},
+            channels=channels,
             listeners={channel: tuple(who) for channel, who in listeners.items()},
             input=self._schemas[self.input_schema],
             output=self._schemas[self.output_schema],
             state=tuple(self.channels),
             is_root=tuple(self.channels) == (ROOT,),
+            deferred=tuple(key for key, channel in channels.items() if channel.deferred),
         )
 
     def _control_channels(self) -> dict[str, Channel]:
@@ -366,18 +367,20 @@ class StateGraph:
                 channels[key] = Barrier(key, starts, deferred=self.nodes[end].defer)
         return channels
 
-    def _node(self, name: str) -> Node:
+    def _node(self, name: str, channels: Mapping[str, Channel]) -> Node:
         spec = self.nodes.get(name)
         joins = [(starts, end) for starts, end in self._edges.joins if end != END]
         edges = [(branch_channel(end), None) for start, end in self._edges.plain if start == name and end != END]
         edges_to_joins = [(join_channel(starts, end), name) for starts, end in joins if name in starts]
         waits = [join_channel(starts, end) for starts, end in joins if end == name]
         keys = self._schemas[self.input_schema].keys if spec is None else tuple(self.channels)
+        triggers = (START,) if spec is None else tuple(sorted([branch_channel(name), *waits]))
         return Node(
             name=name,
             body=None if spec is None else spec.body,
             schema=self._schemas[self.input_schema if spec is None else spec.input_schema],
-            triggers=(START,) if spec is None else tuple(sorted([branch_channel(name), *waits])),
+            triggers=triggers,
+            consumes=tuple(t for t in triggers if t in channels and not channels[t].transient),
             metadata={} if spec is None else spec.metadata,
             keys=frozenset(keys),
             ordered_keys=keys,

@@ -288,7 +288,7 @@ def _truncated(value: object) -> dict[str, object]:
 
 
 def _is_truncated(value: object) -> TypeGuard[dict[str, str]]:
-    if type(value) is not dict or len(value) != 2:
+    if type(value) is not dict:
         return False
     if not all(type(part) is str for pair in value.items() for part in pair):
         return False
@@ -530,9 +530,7 @@ class _Frame:
 
     __slots__ = ("items", "key", "source", "target", "unordered")
 
-    def __init__(
-        self, source: object, target: Any, items: Iterator[_Member], unordered: bool
-    ) -> None:
+    def __init__(self, source: object, target: Any, items: Iterator[_Member], unordered: bool) -> None:
         self.source = source  # Held, so that its id stays its own while we are inside it.
         self.target = target
         self.items = items
@@ -581,12 +579,14 @@ class _Encoder:
         return self._open(value, shape) if type(shape) in _KINDS else shape
 
     def _open(self, source: object, shape: Any) -> object:
-        if _is_truncated(shape):
+        if len(shape) == 2 and _is_truncated(shape):
             return {"type": "truncated", "of": _text(shape["of"])}
         needed = 1 + len(shape)
         if needed > self._parts_left or self._depth + len(self._stack) > _MAX_DEPTH:
             return _truncated(source)
         self._parts_left -= needed
+        if not shape:
+            return _KINDS[type(shape)]()
         flat = _flat(shape)
         return self._pushed(source, shape) if flat is None else flat
 
@@ -692,9 +692,7 @@ def _canonical(value: JsonValue) -> tuple[int, float, str]:
 # --- text -----------------------------------------------------------------------------------------
 
 _LINE_END: Final = re.compile("[\x85\u2028\u2029]")
-_COMPACT: Final = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
-)
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 
 
 def _dumps(value: JsonValue, indent: int | None = None) -> str:
@@ -706,9 +704,7 @@ def _written(value: JsonValue, indent: int | None) -> str:
     try:
         if indent is None:
             return _COMPACT.encode(value)
-        return json.dumps(
-            value, ensure_ascii=False, allow_nan=False, check_circular=False, indent=indent
-        )
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, check_circular=False, indent=indent)
     except RecursionError:
         return "".join(_pieces(value))
 
@@ -735,9 +731,7 @@ class _Piece:
     text: str
 
 
-def _spread(
-    start: str, members: Iterable[tuple[str | None, JsonValue]], end: str
-) -> list[JsonValue | _Piece]:
+def _spread(start: str, members: Iterable[tuple[str | None, JsonValue]], end: str) -> list[JsonValue | _Piece]:
     out: list[JsonValue | _Piece] = []
     for key, member in members:
         lead = "," if out else start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from lcel_compat._log import Emitted, Entry
@@ -13,5 +13,5 @@ class Custom:
 
     reads: ClassVar[tuple[type[Entry], ...]] = (Emitted,)
 
-    def project(self, entry: Emitted) -> Iterator[Any]:
-        yield entry.value
+    def project(self, entry: Emitted) -> Sequence[Any]:
+        return (entry.value,)

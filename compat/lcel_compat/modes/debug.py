@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -18,8 +18,10 @@ class Debug:
     def __init__(self, state_keys: Sequence[str]) -> None:
         self._tasks = Tasks(state_keys)
 
-    def project(self, entry: TaskStarted | TaskFinished) -> Iterator[dict[str, Any]]:
+    def project(self, entry: TaskStarted | TaskFinished) -> Sequence[dict[str, Any]]:
         kind = "task" if isinstance(entry, TaskStarted) else "task_result"
         now = datetime.now(UTC).isoformat()
-        for payload in self._tasks.project(entry):
-            yield {"step": entry.task.step, "timestamp": now, "type": kind, "payload": payload}
+        return [
+            {"step": entry.task.step, "timestamp": now, "type": kind, "payload": payload}
+            for payload in self._tasks.project(entry)
+        ]

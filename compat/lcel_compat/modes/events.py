@@ -5,10 +5,9 @@ The rules are numbered in EVENTS.md, section 4; langchain-core's own are in trac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from uuid import UUID
 
 from langchain_core.outputs import LLMResult
 
@@ -65,34 +64,31 @@ class Events:
     def __init__(self, value: Any, event_filter: EventFilter = EVERYTHING) -> None:
         self._value = value
         self._filter = None if event_filter == EVERYTHING else event_filter
-        self._first: UUID | None = None
+        self._first: str | None = None
 
-    def project(self, entry: Entry) -> Iterator[dict[str, Any]]:
-        if isinstance(entry, Dispatched):
-            event: dict[str, Any] | None = _dispatched(entry)
-            name, kind, tags, run_id = entry.name, entry.name, entry.tags, entry.run_id
-        elif isinstance(entry, RunStarted | RunStreamed | RunEnded | RunFailed):
-            event = _FORMS[type(entry)](entry)
-            name, kind, tags, run_id = entry.run.name, entry.run.type, entry.run.tags, entry.run.id
-        if event is None or (self._filter and not self._filter.admits(name, kind, tags)):
-            return
-        yield self._with_input(event, run_id)
-
-    def _with_input(self, event: dict[str, Any], run_id: UUID) -> dict[str, Any]:
-        """The first event gets the run's input, and the end of the run it is of then leaves its input out."""
+    def project(self, entry: Any) -> Sequence[dict[str, Any]]:
+        event: dict[str, Any] | None = _FORMS[type(entry)](entry)
+        if event is None or (self._filter is not None and not self._admits(entry, event)):
+            return ()
+        run_id = event["run_id"]
         if self._first is None:
             self._first = run_id
             event["data"]["input"] = self._value
-        elif run_id == self._first and event["event"].endswith("_end"):
+        elif run_id == self._first and type(entry) is RunEnded:
+            # The consumer has the input of this run already.
             event["data"].pop("input", None)
-        return event
+        return (event,)
+
+    def _admits(self, entry: Any, event: Mapping[str, Any]) -> bool:
+        kind = entry.name if isinstance(entry, Dispatched) else entry.run.type
+        return self._filter is None or self._filter.admits(event["name"], kind, event["tags"])
 
 
 def _event(run: Run, phase: str, data: dict[str, Any]) -> dict[str, Any]:
     return {
         "event": f"on_{run.type}_{phase}",
         "data": data,
-        "run_id": str(run.id),
+        "run_id": run.key,
         "name": run.name,
         "tags": run.tags,
         "metadata": run.metadata,
@@ -165,9 +161,10 @@ def _generations(result: LLMResult) -> dict[str, Any]:
     }
 
 
-_FORMS: dict[type, Any] = {
+_FORMS: Mapping[type, Callable[[Any], dict[str, Any] | None]] = {
     RunStarted: _started,
     RunStreamed: _streamed,
     RunEnded: _ended,
     RunFailed: _failed,
+    Dispatched: _dispatched,
 }

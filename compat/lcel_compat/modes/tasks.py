@@ -22,8 +22,8 @@ class Tasks:
     def __init__(self, state_keys: Sequence[str]) -> None:
         self._keys = frozenset(state_keys)
 
-    def project(self, entry: TaskStarted | TaskFinished) -> Iterator[dict[str, Any]]:
-        yield self.started(entry.task) if isinstance(entry, TaskStarted) else self.finished(entry)
+    def project(self, entry: TaskStarted | TaskFinished) -> Sequence[dict[str, Any]]:
+        return (self.started(entry.task) if isinstance(entry, TaskStarted) else self.finished(entry),)
 
     def started(self, task: Task) -> dict[str, Any]:
         """The item for a task that is about to run."""

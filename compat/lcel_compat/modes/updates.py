@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from lcel_compat._constants import ERROR
 from lcel_compat._log import Entry, TaskFinished
 
 
@@ -22,9 +23,10 @@ class Updates:
         self._keys = frozenset(output_keys)
         self._is_root = is_root
 
-    def project(self, entry: TaskFinished) -> Iterator[dict[str, Any]]:
-        if entry.error is None:
-            yield {entry.task.name: self._update(entry.writes)}
+    def project(self, entry: TaskFinished) -> Sequence[dict[str, Any]]:
+        if entry.writes and entry.writes[0][0] == ERROR:
+            return ()
+        return ({entry.task.name: self._update(entry.writes)},)
 
     def _update(self, writes: Sequence[tuple[str, Any]]) -> Any:
         shown = [(key, value) for key, value in writes if key in self._keys]

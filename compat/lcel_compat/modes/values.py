@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from lcel_compat._log import Entry, StateChanged
@@ -13,5 +13,5 @@ class Values:
 
     reads: ClassVar[tuple[type[Entry], ...]] = (StateChanged,)
 
-    def project(self, entry: StateChanged) -> Iterator[Any]:
-        yield entry.read()
+    def project(self, entry: StateChanged) -> Sequence[Any]:
+        return (entry.read(),)

@@ -1,0 +1,141 @@
+"""``as_node``: an existing runnable as a node of a graph, ours or LangGraph's.
+
+A node is given the graph's state and answers with an update of it; a chain is given its own input and answers with its
+own output. ``RunnableNode`` stands between the two and is itself a ``Runnable`` from state to update. It opens no run
+of its own: callbacks, tags and the ``seq:step`` numbers of what it wraps are those the wrapped runnable would have if it
+were the node itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing, closing
+from typing import Any, TypeAlias, cast
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.base import coerce_to_runnable
+
+InputMapping: TypeAlias = str | Mapping[str, str] | Callable[[Any], Any] | None
+"""How the runnable's input is made of the state."""
+OutputMapping: TypeAlias = str | Callable[[Any], Mapping[str, Any]] | None
+"""How the update is made of the runnable's output."""
+
+
+def as_node(runnable: Any, *, input: InputMapping = None, output: OutputMapping = None) -> RunnableNode:
+    """Make a node of a runnable.
+
+    Args:
+        runnable: A Runnable, or anything LCEL takes for one: a function, a dict of runnables.
+        input: What the runnable is given: the value of a state key, a dict ``{runnable_key: state_key}``, the result
+            of a function of the state, or (``None``) the whole state.
+        output: What becomes of its result: the value of a state key, the update that a function makes of it, or
+            (``None``) the update itself.
+
+    Returns:
+        A Runnable from state to update. Streamed, it streams what it wraps, so that tokens, parsed parts and chunks
+        of chains come up as they are made; it gives one chunk, the update, when that is complete.
+
+    Raises:
+        TypeError: If one of the arguments is none of these.
+    """
+    for name, mapping, kinds in (("input", input, (str, Mapping)), ("output", output, (str,))):
+        if not (mapping is None or isinstance(mapping, kinds) or callable(mapping)):
+            raise TypeError(f"as_node: {name}={mapping!r} is neither a state key, nor a mapping, nor a function.")
+    return RunnableNode(coerce_to_runnable(runnable), input=input, output=output)
+
+
+class RunnableNode(Runnable[Any, Any]):
+    """A runnable with its input and output mapped to the state of a graph; made by ``as_node``.
+
+    Attributes:
+        bound: The runnable.
+        input: How its input is made of the state.
+        output: How the update is made of its output.
+    """
+
+    def __init__(self, bound: Runnable[Any, Any], *, input: InputMapping, output: OutputMapping) -> None:
+        self.bound = bound
+        self.input = input
+        self.output = output
+        self.name = bound.get_name()
+
+    def __repr__(self) -> str:
+        return f"as_node({self.bound!r}, input={self.input!r}, output={self.output!r})"
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Run it on a state; the update."""
+        return self.update(self.bound.invoke(self.select(input), config, **kwargs))
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Run it on a state; the update."""
+        return self.update(await self.bound.ainvoke(self.select(input), config, **kwargs))
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        """Stream the runnable on a state; the update, when it is complete."""
+        total = _Total()
+        with closing(cast("Any", self.bound.stream(self.select(input), config, **kwargs))) as chunks:
+            for chunk in chunks:
+                total.add(chunk)
+        yield self.update(total.value)
+
+    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+        """Stream the runnable on a state; the update, when it is complete."""
+        total = _Total()
+        async with aclosing(cast("Any", self.bound.astream(self.select(input), config, **kwargs))) as chunks:
+            async for chunk in chunks:
+                total.add(chunk)
+        yield self.update(total.value)
+
+    def select(self, state: Any) -> Any:
+        """The runnable's input, out of a state.
+
+        Raises:
+            KeyError: If the state has no such key; the message names the keys that it has.
+        """
+        if self.input is None:
+            return state
+        if isinstance(self.input, str):
+            return self._read(state, self.input)
+        if isinstance(self.input, Mapping):
+            return {key: self._read(state, source) for key, source in self.input.items()}
+        return self.input(state)
+
+    def update(self, result: Any) -> Any:
+        """The update, out of the runnable's result.
+
+        Raises:
+            TypeError: If the result is to be the update itself and is no mapping.
+        """
+        if isinstance(self.output, str):
+            return {self.output: result}
+        return result if self.output is None else self.output(result)
+
+    def _read(self, state: Any, key: str) -> Any:
+        try:
+            return state[key] if isinstance(state, Mapping) else getattr(state, key)
+        except (KeyError, AttributeError):
+            raise KeyError(
+                f"as_node({self.name!r}) reads the state key {key!r}, which holds nothing yet; the state has"
+                f" {_keys(state)}. Give the graph that key as input, write it in a node before this one, or pass"
+                " as_node another input=."
+            ) from None
+
+
+class _Total:
+    """Chunks added up with ``+``, or else the last one, as core does (runnables/base.py:1806)."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self._any = False
+
+    def add(self, chunk: Any) -> None:
+        try:
+            self.value = self.value + chunk if self._any else chunk
+        except TypeError:
+            self.value = chunk
+        self._any = True
+
+
+def _keys(state: Any) -> str:
+    names = state if isinstance(state, Mapping) else getattr(state, "__annotations__", ())
+    return ", ".join(repr(name) for name in names) or "no keys"

@@ -1,0 +1,7 @@
+"""Side-by-side benchmarks against LangGraph and plain LCEL: `python -m benchmarks`.
+
+`benchmarks.__main__` explains how to read the table. The parts, in the order they depend on each
+other: `_rows` (what a line of the table is), `_timing` (interleaved rounds), `_workloads` (graphs
+and chains every engine can run), `_kinds` (the ways a scenario is measured), `_scenarios` (the
+registry), `_report` (table and JSON).
+"""

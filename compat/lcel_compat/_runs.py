@@ -1,0 +1,131 @@
+"""The runs of nodes, as callbacks see them: a chain run under the graph's own, named after the node.
+
+When handlers of others listen, core's callback managers tell them. When only the run's own capture listens, as in a
+plain ``astream_events``, nothing needs to be dispatched: the capture is told directly, and core's machinery (a shielded
+task for every end) is left out. What the code inside a node finds in its configuration is the same in both cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
+from langchain_core.callbacks.manager import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
+
+from lcel_compat._capture import Capture, Gate
+from lcel_compat._constants import TAG_HIDDEN
+from lcel_compat._machine import Task
+from lcel_compat._mailbox import AsyncMailbox, Mailbox
+
+Manager = type[CallbackManager | AsyncCallbackManager]
+
+
+def node_runs(
+    root: CallbackManagerForChainRun | AsyncCallbackManagerForChainRun,
+    capture: Capture | None,
+    manager: Manager,
+    mailbox: Mailbox,
+) -> Callable[[Task], Any]:
+    """How the runs of this graph's nodes are started.
+
+    Args:
+        root: The graph's own run.
+        capture: The run's capture, if it has one.
+        manager: The class of callback managers of this colour.
+        mailbox: Whose limit holds producers back.
+
+    Returns:
+        A function from a task to its run, to be awaited in an asynchronous run.
+    """
+    alone = all(isinstance(handler, Capture | Gate) for handler in root.inheritable_handlers)
+    if capture is not None and alone:
+        return lambda task: OwnRun(task, root, capture, manager, mailbox).start()
+    return lambda task: _dispatched(task, root)
+
+
+def _dispatched(task: Task, root: Any) -> Any:
+    manager = root.get_child(f"graph:step:{task.step}")
+    manager.add_tags([*task.tags, TAG_HIDDEN] if task.node.hidden else list(task.tags))
+    manager.add_metadata(task.metadata)
+    return manager.on_chain_start(None, task.input, name=task.name)
+
+
+class Ready:
+    """Something to await that is there already."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any = None) -> None:
+        self.value = value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self.value
+        yield
+
+
+_DONE: Final = Ready()
+
+
+class OwnRun:
+    """A node's run that only the run's own capture hears of; stands in for core's run manager.
+
+    Attributes:
+        run_id: The run's id.
+        handlers: The handlers of its children.
+    """
+
+    __slots__ = ("_capture", "_inherited", "_mailbox", "_manager", "_metadata", "_tags", "_task", "handlers", "run_id")
+
+    def __init__(self, task: Task, root: Any, capture: Capture, manager: Manager, mailbox: Mailbox) -> None:
+        hidden = [TAG_HIDDEN] if task.node.hidden else []
+        self.run_id: UUID = uuid4()
+        self.handlers: Sequence[Any] = root.inheritable_handlers
+        self._task = task
+        self._capture = capture
+        self._manager = manager
+        self._mailbox = mailbox
+        self._inherited = [*root.inheritable_tags, *hidden]
+        self._tags = [f"graph:step:{task.step}", *self._inherited]
+        self._metadata = {**root.inheritable_metadata, **task.metadata}
+        capture.begin_chain(
+            self.run_id, root.run_id, name=task.name, tags=self._tags, metadata=self._metadata, value=task.input
+        )
+
+    def start(self) -> Any:
+        """The run itself, to be awaited in an asynchronous run."""
+        if isinstance(self._mailbox, AsyncMailbox):
+            return self._with_room() if self._mailbox.full else Ready(self)
+        return self
+
+    async def _with_room(self) -> OwnRun:
+        await self._room()
+        return self
+
+    def get_child(self, tag: str | None = None) -> CallbackManager | AsyncCallbackManager:
+        """The callback manager of what runs inside, as core's run managers make it."""
+        handlers = self.handlers
+        return self._manager(
+            handlers=list(handlers),
+            inheritable_handlers=list(handlers),
+            parent_run_id=self.run_id,
+            tags=self._inherited if tag is None else [*self._inherited, tag],
+            inheritable_tags=list(self._inherited),
+            metadata=dict(self._metadata),
+            inheritable_metadata=dict(self._metadata),
+        )
+
+    def on_chain_end(self, output: Any) -> Awaitable[None]:
+        """The node is done."""
+        self._capture.on_chain_end(output, run_id=self.run_id)
+        return self._room()
+
+    def on_chain_error(self, error: BaseException) -> Awaitable[None]:
+        """The node raised."""
+        self._capture.on_chain_error(error, run_id=self.run_id)
+        return _DONE
+
+    def _room(self) -> Awaitable[None]:
+        mailbox = self._mailbox
+        return mailbox.room() if isinstance(mailbox, AsyncMailbox) and mailbox.full else _DONE

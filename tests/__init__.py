@@ -1,0 +1,1 @@
+"""The tests: they mirror the two packages, and compare with the real libraries."""

@@ -1,0 +1,1 @@
+"""The same graphs built on both libraries and observed side by side."""

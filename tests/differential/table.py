@@ -1,0 +1,23 @@
+"""The table of graphs that equalities 1 and 2 are shown on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.differential import nodes, shapes
+from tests.differential.cases import CASES, Case
+from tests.support.colours import COLOURS
+
+__all__ = ["CASES", "Case", "coloured", "nodes", "parameters", "shapes"]
+
+
+def parameters(*colours: str) -> list[object]:
+    """Return the graphs that run in all of ``colours`` as pytest parameters, one id per graph."""
+    found = [case for case in CASES if all(case.runs_in(colour) for colour in colours)]
+    return [pytest.param(case, id=case.name) for case in found]
+
+
+def coloured() -> list[object]:
+    """Return ``(case, colour)`` for every graph and every colour it runs in."""
+    pairs = [(case, colour) for case in CASES for colour in COLOURS if case.runs_in(colour.name)]
+    return [pytest.param(case, colour, id=f"{case.name}-{colour.name}") for case, colour in pairs]

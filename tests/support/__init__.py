@@ -1,0 +1,1 @@
+"""What the tests share: normal forms, engines, colours and deterministic models."""

@@ -1,0 +1,33 @@
+"""The tests' own pytest plugin: the ``colour`` fixture and counters for the terminal summary."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable
+from typing import Any
+
+import pytest
+
+from tests.support.colours import COLOURS, Colour
+
+_SEEN: dict[str, set[Hashable]] = defaultdict(set)
+_TOTAL: dict[str, int] = defaultdict(int)
+
+
+def count(what: str, shape: Hashable) -> None:
+    """Count one generated example; the session's last lines tell how many were distinct."""
+    _SEEN[what].add(shape)
+    _TOTAL[what] += 1
+
+
+@pytest.fixture(params=COLOURS, ids=lambda colour: colour.name)
+def colour(request: pytest.FixtureRequest) -> Colour:
+    """Run the test once with the synchronous and once with the asynchronous API."""
+    found: Colour = request.param
+    return found
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how many distinct shapes the generated tests saw."""
+    for what, shapes in sorted(_SEEN.items()):
+        terminalreporter.write_line(f"{what}: {len(shapes)} distinct of {_TOTAL[what]} examples")
