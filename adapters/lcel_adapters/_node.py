@@ -2,8 +2,7 @@
 
 A node is given the graph's state and answers with an update of it; a chain is given its own input and answers with its
 own output. ``RunnableNode`` stands between the two and is itself a ``Runnable`` from state to update. It opens no run
-of its own: callbacks, tags and the ``seq:step`` numbers of what it wraps are those the wrapped runnable would have if it
-were the node itself.
+of its own: callbacks, tags and ``seq:step`` numbers of what it wraps are those it would have as the node itself.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class RunAbandoned(BaseException):
     """Ends a streaming node in a thread whose run has no consumer any more; never leaves the engine."""
 
 
-class Capture(BaseCallbackHandler, StreamingHandler):  # type: ignore[misc,type-arg]
+class Capture(BaseCallbackHandler, StreamingHandler[Any]):
     """Writes the runs below one graph run to its log.
 
     Args:
@@ -120,7 +120,8 @@ class Capture(BaseCallbackHandler, StreamingHandler):  # type: ignore[misc,type-
 
     def _write(self, entry: Any) -> None:
         self._log.write(entry)
-        self._mailbox.hold()
+        if self._mailbox.given - self._mailbox.taken >= self._mailbox.limit:
+            self._mailbox.hold()
 
     def _begin(
         self,
@@ -201,9 +202,7 @@ class Capture(BaseCallbackHandler, StreamingHandler):  # type: ignore[misc,type-
             has_inputs=known,
         )
 
-    def on_chain_end(
-        self, outputs: Any, *, run_id: UUID, inputs: Any = None, **kwargs: Any
-    ) -> None:
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **kwargs: Any) -> None:
         self._end(run_id, outputs, inputs)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
@@ -257,9 +256,7 @@ class Capture(BaseCallbackHandler, StreamingHandler):  # type: ignore[misc,type-
             has_inputs=True,
         )
 
-    def on_llm_new_token(
-        self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any
-    ) -> None:
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
         run = self._runs.get(run_id)
         if run is None or run_id in self._tapped:
             return
@@ -388,16 +385,16 @@ class Gate(BaseCallbackHandler):
     def _idle(self) -> bool:
         return not self._mailbox.room_needed()
 
-    ignore_llm = ignore_chain = ignore_agent = ignore_retriever = _idle  # type: ignore[assignment]
-    ignore_chat_model = ignore_custom_event = _idle  # type: ignore[assignment]
-    ignore_retry = True  # type: ignore[assignment]
+    ignore_llm = ignore_chain = ignore_agent = ignore_retriever = _idle
+    ignore_chat_model = ignore_custom_event = _idle
+    ignore_retry = True
 
     async def _room(self, *args: Any, **kwargs: Any) -> None:
         await self._mailbox.room()
 
-    on_chat_model_start = on_llm_start = on_llm_new_token = on_llm_end = _room  # type: ignore[assignment]
-    on_chain_start = on_chain_end = on_tool_start = on_tool_end = _room  # type: ignore[assignment]
-    on_retriever_start = on_retriever_end = on_custom_event = _room  # type: ignore[assignment]
+    on_chat_model_start = on_llm_start = on_llm_new_token = on_llm_end = _room
+    on_chain_start = on_chain_end = on_tool_start = on_tool_end = _room
+    on_retriever_start = on_retriever_end = on_custom_event = _room
 
 
 class Unmarked:
@@ -436,7 +433,7 @@ def install(manager: BaseCallbackManager, log: Log, mailbox: Mailbox) -> Capture
     Returns:
         The capture.
     """
-    others = [h for h in manager.handlers if is_marked(h)]
+    others: list[Any] = [h for h in manager.handlers if is_marked(h)]
     capture = _capture_class(others)(log, mailbox, others)
     replaced = {id(h): Unmarked(h) for h in others}
     mine: list[Any] = [capture, Gate(mailbox)] if isinstance(mailbox, AsyncMailbox) else [capture]

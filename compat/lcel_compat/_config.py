@@ -21,9 +21,7 @@ _COORDINATES = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
 _MERGED = ("metadata", "configurable")
 
 
-def resolve(
-    bound: RunnableConfig | None, given: RunnableConfig | None, *, events: bool = False
-) -> RunnableConfig:
+def resolve(bound: RunnableConfig | None, given: RunnableConfig | None, *, events: bool = False) -> RunnableConfig:
     """The configuration a run starts with; none of the arguments is changed.
 
     Args:
@@ -67,8 +65,7 @@ def combine(base: RunnableConfig | None, extra: RunnableConfig | None) -> Runnab
 
 def _present(config: RunnableConfig | None) -> dict[str, Any]:
     """The entries that say something; core's defaults (no tags, no metadata) do not override."""
-    empty = ([], {}, (), None)
-    return {k: v for k, v in (config or {}).items() if not (v is None or v in empty)}
+    return {k: v for k, v in (config or {}).items() if v is not None and v not in ([], {}, ())}
 
 
 def _addresses_its_own_thread(*configs: RunnableConfig | None) -> bool:

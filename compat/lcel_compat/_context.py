@@ -7,7 +7,6 @@ from typing import Final
 
 from lcel_compat.types import StreamWriter
 
-
 current_writer: Final[ContextVar[StreamWriter | None]] = ContextVar("lcel_compat_writer", default=None)
 """The stream writer of the run whose node is running in this context; threads that core starts inherit it."""
 

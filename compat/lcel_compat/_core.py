@@ -10,6 +10,7 @@ public; ``tests/compat/test_core.py`` fails loudly on the day core moves them.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables.config import var_child_runnable_config
@@ -34,19 +35,27 @@ def enter(config: RunnableConfig, run: Any = None) -> None:
 
     Args:
         config: What runnables called from here find, when they are given no configuration.
-        run: The run manager of the run that the code belongs to, so that LangSmith's ``traceable`` functions called
-            from here become its children (runnables/config.py, ``_set_config_context``).
+        run: The run manager of the run that the code belongs to, if LangSmith's tracer listens to it: functions
+            marked ``traceable`` that are called from here become its children (runnables/config.py,
+            ``_set_config_context``).
     """
     var_child_runnable_config.set(config)
-    if run is None or "langchain_core.tracers.langchain" not in sys.modules:
+    if run is None:
         return
-    from langchain_core.tracers.langchain import LangChainTracer
-
-    tracer = next((h for h in run.handlers if isinstance(h, LangChainTracer)), None)
+    tracer = langsmith_tracer(run.handlers)
     if tracer is not None and (traced := tracer.run_map.get(str(run.run_id))):
         from langsmith.run_helpers import _set_tracing_context
 
         _set_tracing_context({"parent": traced})
 
 
-__all__ = ["V3_MARKER", "StreamingHandler", "enter", "var_child_runnable_config"]
+def langsmith_tracer(handlers: Iterable[Any]) -> Any | None:
+    """LangSmith's tracer, if it is among these handlers."""
+    if "langchain_core.tracers.langchain" not in sys.modules:
+        return None
+    from langchain_core.tracers.langchain import LangChainTracer
+
+    return next((h for h in handlers if isinstance(h, LangChainTracer)), None)
+
+
+__all__ = ["V3_MARKER", "StreamingHandler", "enter", "langsmith_tracer", "var_child_runnable_config"]

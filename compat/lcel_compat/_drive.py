@@ -43,7 +43,7 @@ class AsyncRun:
             What the request's modes show.
         """
         loop = asyncio.get_running_loop()
-        running: set[asyncio.Task[None]] = set()
+        running: dict[Task, asyncio.Task[None]] = {}
         mailbox = AsyncMailbox(self._buffer)
         session = self._session = Session(self._program, self._request, ASYNC, mailbox)
         conductor = session.conduct()
@@ -55,17 +55,15 @@ class AsyncRun:
                     if type(step) is Give:
                         yield step.item
                     elif type(step) is Start:
-                        work = _work_async(session, mailbox, step.task)
-                        task = loop.create_task(work, context=copy_context(), name=step.task.name)
-                        running.add(task)
-                        task.add_done_callback(running.discard)
+                        work = _work_async(session, mailbox, step.task, running)
+                        running[step.task] = loop.create_task(work, context=copy_context(), name=step.task.name)
                     elif type(step) is Wait:
-                        await mailbox.wait()
+                        await mailbox.arrival()
                     elif type(step) is Call:
                         reply = await step.result
                     else:
                         mailbox.close()
-                        await settle(list(running), GRACE)
+                        await settle(list(running.values()), GRACE)
                 except BaseException as error:
                     step = conductor.throw(error)
                 else:
@@ -76,16 +74,20 @@ class AsyncRun:
             mailbox.close()
 
 
-async def _work_async(session: Session, mailbox: AsyncMailbox, task: Task) -> None:
+async def _work_async(
+    session: Session, mailbox: AsyncMailbox, task: Task, running: dict[Task, asyncio.Task[None]]
+) -> None:
+    error: BaseException | None = None
     try:
         await run_async(execute(task, session.frame))
-    except asyncio.CancelledError as error:
-        mailbox.post(Finished(task=task, error=error))
+    except asyncio.CancelledError as cancelled:
+        error = cancelled
         raise
-    except BaseException as error:
+    except BaseException as raised:
+        error = raised
+    finally:
+        running.pop(task, None)
         mailbox.post(Finished(task=task, error=error))
-    else:
-        mailbox.post(Finished(task=task))
 
 
 class SyncRun:

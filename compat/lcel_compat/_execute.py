@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
@@ -41,7 +41,9 @@ ChainRun: TypeAlias = CallbackManagerForChainRun | AsyncCallbackManagerForChainR
 class Colour(Protocol):
     """How the engine calls other people's code: directly, or by awaiting."""
 
-    manager: type[CallbackManager | AsyncCallbackManager]
+    @property
+    def manager(self) -> type[CallbackManager | AsyncCallbackManager]:
+        """The class of the callback managers."""
 
     def call(self, body: FunctionBody, value: Any, arguments: dict[str, Any]) -> Any:
         """Call a function with a value and the arguments it wants."""
@@ -111,8 +113,8 @@ class _Async:
             pass
 
 
-SYNC: Colour = _Sync()
-ASYNC: Colour = _Async()
+SYNC: Final[Colour] = _Sync()
+ASYNC: Final[Colour] = _Async()
 
 
 class Sum:
@@ -171,6 +173,7 @@ class Frame:
         open: Starts the run of a node; ``None`` when nobody listens.
         taps: The streaming handlers that are shown a node's result as a chunk.
         streaming: Whether runnables are streamed, because somebody looks at chunks.
+        traced: Whether LangSmith's tracer listens.
         writer: What nodes send values with.
     """
 
@@ -180,6 +183,7 @@ class Frame:
     open: Callable[[Task], Any] | None
     taps: Sequence[Any]
     streaming: bool
+    traced: bool
     writer: StreamWriter
 
     def node_config(self, task: Task) -> RunnableConfig:
@@ -206,17 +210,23 @@ def execute(task: Task, frame: Frame) -> Steps:
         result = yield from _run_body(task, frame, config, None)
         yield from _write(task, frame, config, None, result)
         return
-    run = yield frame.open(task)
+    run = frame.open(task)
+    if type(run) is not OwnRun:
+        run = yield run
     try:
         result = yield from _run_body(task, frame, config, run)
         yield from _write(task, frame, config, run, result)
-        if frame.streaming:
+        if type(run) is OwnRun:
+            run.show(result)
+        elif frame.streaming:
             for handler in frame.taps:
                 yield frame.colour.tap(handler, run.run_id, result)
     except BaseException as error:
-        yield run.on_chain_error(error)
+        if (told := run.on_chain_error(error)) is not None:
+            yield told
         raise
-    yield run.on_chain_end(result)
+    if (end := run.on_chain_end(result)) is not None:
+        yield end
 
 
 def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | None) -> Steps:
@@ -226,16 +236,15 @@ def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | 
         return value
     if isinstance(body, FunctionBody):
         config = child_config(config, run, "seq:step:1")
-        enter(config, run)
+        enter(config, run if frame.traced else None)
         result = yield frame.colour.call(body, value, body.arguments(config, frame.writer))
         if isinstance(result, Runnable):
             result = yield frame.colour.invoke(result, value, config)
         return result
     chain = [
-        (runnable, child_config(config, run, f"seq:step:{number}"))
-        for number, runnable in enumerate(body.runnables, 1)
+        (runnable, child_config(config, run, f"seq:step:{number}")) for number, runnable in enumerate(body.runnables, 1)
     ]
-    enter(chain[0][1], run)
+    enter(chain[0][1], run if frame.traced else None)
     if frame.streaming:
         return (yield frame.colour.stream(chain, value))
     for runnable, own in chain:
@@ -271,7 +280,7 @@ def _ask(path: FunctionBody, frame: Frame, config: RunnableConfig, value: Any) -
         run = yield manager.on_chain_start(cast("Any", None), value, name=path.name)
     try:
         config = child_config(config, run, None)
-        enter(config, run)
+        enter(config, run if frame.traced else None)
         answer = yield frame.colour.call(path, value, path.arguments(config, frame.writer))
     except BaseException as error:
         if run is not None:

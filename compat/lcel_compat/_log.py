@@ -141,15 +141,7 @@ class Dispatched:
 
 
 Entry: TypeAlias = (
-    TaskStarted
-    | TaskFinished
-    | StateChanged
-    | Emitted
-    | RunStarted
-    | RunStreamed
-    | RunEnded
-    | RunFailed
-    | Dispatched
+    TaskStarted | TaskFinished | StateChanged | Emitted | RunStarted | RunStreamed | RunEnded | RunFailed | Dispatched
 )
 
 
@@ -170,15 +162,14 @@ class Log:
     threads that run nodes; the lock makes one order of them.
     """
 
-    __slots__ = ("_lock", "_readers", "_sink")
+    __slots__ = ("_lock", "_readers")
 
-    def __init__(self, projections: Mapping[str, Projection], sink: Callable[[str, Any], None]) -> None:
-        readers: dict[type, list[tuple[str, Projection]]] = {}
+    def __init__(self, projections: Mapping[str, Projection], sinks: Mapping[str, Callable[[Any], None]]) -> None:
+        readers: dict[type, list[tuple[Callable[[Any], Iterable[Any]], Callable[[Any], None]]]] = {}
         for mode, projection in projections.items():
             for kind in projection.reads:
-                readers.setdefault(kind, []).append((mode, projection))
+                readers.setdefault(kind, []).append((projection.project, sinks[mode]))
         self._readers = readers
-        self._sink = sink
         self._lock = threading.RLock()
 
     def wants(self, kind: type[Entry]) -> bool:
@@ -191,6 +182,6 @@ class Log:
         if readers is None:
             return
         with self._lock:
-            for mode, projection in readers:
-                for item in projection.project(entry):
-                    self._sink(mode, item)
+            for project, sink in readers:
+                for item in project(entry):
+                    sink(item)

@@ -130,7 +130,7 @@ class Machine:
         return self._start([task])
 
     def finished(self, task: Task) -> Sequence[Task]:
-        """A task is done, and has written what it writes; answer with the tasks of the next superstep if it was the last of this one.
+        """A task is done; answer with the tasks of the next superstep if it was the last of this one.
 
         Raises:
             InvalidUpdateError: If the writes of this superstep contradict each other.

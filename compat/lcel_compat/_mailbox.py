@@ -30,23 +30,30 @@ class Give:
 
 
 class Mailbox:
-    """The queue of one run. ``AsyncMailbox`` and ``ThreadMailbox`` say how its driver waits."""
+    """The queue of one run. ``AsyncMailbox`` and ``ThreadMailbox`` say how its driver waits.
 
-    __slots__ = ("_condition", "_lock", "_queue", "_waiting", "closed", "items", "limit")
+    Attributes:
+        limit: How many items may be ahead of the consumer.
+        given: How many were posted; counted under the lock of the run's log, which orders all items.
+        taken: How many the driver took; only the driver counts them.
+        closed: Whether nobody reads any more.
+    """
+
+    __slots__ = ("_condition", "_held", "_queue", "closed", "given", "limit", "taken")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.items = 0
+        self.given = 0
+        self.taken = 0
         self.closed = False
-        self._waiting = 0
+        self._held = 0
         self._queue: deque[Any] = deque()
-        self._lock = threading.Lock()
-        self._condition = threading.Condition(self._lock)
+        self._condition = threading.Condition(threading.Lock())
 
     @property
     def full(self) -> bool:
         """Whether the consumer has as many items before it as it may."""
-        return self.items >= self.limit and not self.closed
+        return self.given - self.taken >= self.limit and not self.closed
 
     def take(self) -> Any:
         """The oldest message, a ``Give`` or what was posted, or ``None``."""
@@ -54,11 +61,14 @@ class Mailbox:
             return None
         message = self._queue.popleft()
         if type(message) is Give:
-            with self._lock:
-                self.items -= 1
-            if self._waiting and self.items < self.limit:
+            self.taken += 1
+            if self._somebody_waits and not self.full:
                 self._release()
         return message
+
+    @property
+    def _somebody_waits(self) -> bool:
+        return self._held > 0
 
     def _release(self) -> None:
         """There is room: whoever waits for it may go on."""
@@ -72,11 +82,10 @@ class Mailbox:
 
     def give(self, item: Any) -> None:
         """Post an item for the consumer."""
-        with self._lock:
-            if self.closed:
-                return
-            self.items += 1
-            self._queue.append(Give(item))
+        if self.closed:
+            return
+        self.given += 1
+        self._queue.append(Give(item))
         self._wake()
 
     def post(self, message: Any) -> None:
@@ -104,39 +113,34 @@ class AsyncMailbox(Mailbox):
         self._waiter: asyncio.Future[None] | None = None
         self._producers: deque[asyncio.Future[None]] = deque()
 
-    async def wait(self) -> None:
-        """Return when there is a message."""
-        while not self._queue:
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+    def arrival(self) -> asyncio.Future[None]:
+        """Something to await until there is a message; to be called, and awaited, when there is none."""
+        self._waiter = self._loop.create_future()
+        return self._waiter
 
     def room_needed(self) -> bool:
         """Whether the caller is on the loop's thread and would have to wait in ``room``."""
-        return self.items >= self.limit and not self.closed and threading.get_ident() == self._thread
+        return self.full and threading.get_ident() == self._thread
+
+    @property
+    def _somebody_waits(self) -> bool:
+        return self._held > 0 or bool(self._producers)
 
     async def room(self) -> None:
         """Wait until there is room. In any other loop than the run's own this returns at once."""
         while self.full and asyncio.get_running_loop() is self._loop:
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._producers.append(waiter)
-            self._waiting += 1
-            try:
-                await waiter
-            finally:
-                self._waiting -= 1
+            await waiter
 
     def hold(self) -> None:
         if not self.full or threading.get_ident() == self._thread:
             return
-        while self.full and self._loop_answers():
+        while self._loop_answers() and self.full:
             with self._condition:
-                self._waiting += 1
-                if self.full:
-                    self._condition.wait(_LOOK_AGAIN_AFTER)
-                self._waiting -= 1
+                self._held += 1
+                self._condition.wait(_LOOK_AGAIN_AFTER)
+                self._held -= 1
 
     def _loop_answers(self) -> bool:
         answer = threading.Event()
@@ -166,7 +170,7 @@ class AsyncMailbox(Mailbox):
             self.closed = True
 
     def _wake_here(self) -> None:
-        waiter = self._waiter
+        waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
@@ -192,12 +196,11 @@ class ThreadMailbox(Mailbox):
         if not self.full or threading.get_ident() == self._driver:
             return
         with self._condition:
-            self._waiting += 1
+            self._held += 1
             while self.full:
                 self._condition.wait()
-            self._waiting -= 1
+            self._held -= 1
 
     def _wake(self) -> None:
         with self._condition:
             self._condition.notify_all()
-

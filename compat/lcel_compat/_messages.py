@@ -42,8 +42,11 @@ from typing_extensions import TypedDict
 REMOVE_ALL_MESSAGES = "__remove_all__"
 """The id of a ``RemoveMessage`` that empties the list: what follows it is all that stays."""
 
-Messages: TypeAlias = list[MessageLikeRepresentation] | MessageLikeRepresentation
-"""One message or a list of them, each in any form that ``convert_to_messages`` takes."""
+Messages: TypeAlias = list[Any] | MessageLikeRepresentation
+"""One message or a list of them, each in any form that ``convert_to_messages`` takes.
+
+``list[Any]``, since lists are invariant: of a list of the union, ``list[HumanMessage]`` is none.
+"""
 
 MessageFormat: TypeAlias = Literal["langchain-openai"] | None
 
@@ -92,7 +95,9 @@ class MessagesState(TypedDict):
 
 
 def _merge(left: Messages, right: Messages, *, format: MessageFormat = None) -> list[BaseMessage]:
-    base, news = _with_ids(_as_messages(left)), _with_ids(_as_messages(right))
+    base, news = _as_messages(left), _as_messages(right)
+    # Ids last: arguments that cannot be merged are not marked either.
+    base, news = _with_ids(base), _with_ids(news)
     start = _after_last_removal_of_all(news)
     if start is not None:
         return news[start:]

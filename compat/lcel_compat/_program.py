@@ -161,7 +161,7 @@ class Node:
             " or None."
         )
 
-    def _commanded(self, command: Command) -> Writes:
+    def _commanded(self, command: Command[Any]) -> Writes:
         if command.graph is not None:
             raise InvalidUpdateError(
                 f"Node {self.name!r} returned a Command for graph={command.graph!r}; a command can only steer the"

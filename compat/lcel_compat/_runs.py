@@ -7,7 +7,8 @@ task for every end) is left out. What the code inside a node finds in its config
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -41,7 +42,7 @@ def node_runs(
     """
     alone = all(isinstance(handler, Capture | Gate) for handler in root.inheritable_handlers)
     if capture is not None and alone:
-        return lambda task: OwnRun(task, root, capture, manager, mailbox).start()
+        return lambda task: OwnRun(task, root, capture, manager, mailbox)
     return lambda task: _dispatched(task, root)
 
 
@@ -52,20 +53,8 @@ def _dispatched(task: Task, root: Any) -> Any:
     return manager.on_chain_start(None, task.input, name=task.name)
 
 
-class Ready:
-    """Something to await that is there already."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any = None) -> None:
-        self.value = value
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        return self.value
-        yield
-
-
-_DONE: Final = Ready()
+_ids: Final = itertools.count(uuid4().int)
+"""Ids for runs that nobody else hears of: unique as one random UUID is, without asking the system for each."""
 
 
 class OwnRun:
@@ -80,7 +69,7 @@ class OwnRun:
 
     def __init__(self, task: Task, root: Any, capture: Capture, manager: Manager, mailbox: Mailbox) -> None:
         hidden = [TAG_HIDDEN] if task.node.hidden else []
-        self.run_id: UUID = uuid4()
+        self.run_id: UUID = UUID(int=next(_ids))
         self.handlers: Sequence[Any] = root.inheritable_handlers
         self._task = task
         self._capture = capture
@@ -92,16 +81,6 @@ class OwnRun:
         capture.begin_chain(
             self.run_id, root.run_id, name=task.name, tags=self._tags, metadata=self._metadata, value=task.input
         )
-
-    def start(self) -> Any:
-        """The run itself, to be awaited in an asynchronous run."""
-        if isinstance(self._mailbox, AsyncMailbox):
-            return self._with_room() if self._mailbox.full else Ready(self)
-        return self
-
-    async def _with_room(self) -> OwnRun:
-        await self._room()
-        return self
 
     def get_child(self, tag: str | None = None) -> CallbackManager | AsyncCallbackManager:
         """The callback manager of what runs inside, as core's run managers make it."""
@@ -116,16 +95,19 @@ class OwnRun:
             inheritable_metadata=dict(self._metadata),
         )
 
-    def on_chain_end(self, output: Any) -> Awaitable[None]:
-        """The node is done."""
+    def show(self, result: Any) -> None:
+        """The node's result, as its one chunk."""
+        self._capture.chunk(self.run_id, result)
+
+    def on_chain_end(self, output: Any) -> Awaitable[None] | None:
+        """The node is done; something to await if the consumer is behind."""
         self._capture.on_chain_end(output, run_id=self.run_id)
         return self._room()
 
-    def on_chain_error(self, error: BaseException) -> Awaitable[None]:
+    def on_chain_error(self, error: BaseException) -> None:
         """The node raised."""
         self._capture.on_chain_error(error, run_id=self.run_id)
-        return _DONE
 
-    def _room(self) -> Awaitable[None]:
+    def _room(self) -> Awaitable[None] | None:
         mailbox = self._mailbox
-        return mailbox.room() if isinstance(mailbox, AsyncMailbox) and mailbox.full else _DONE
+        return mailbox.room() if isinstance(mailbox, AsyncMailbox) and mailbox.full else None

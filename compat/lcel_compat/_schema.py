@@ -120,7 +120,8 @@ def _builder(source: Any) -> Callable[[Mapping[str, Any]], Any] | None:
 
 def has_fields(value: Any) -> bool:
     """Whether a node may return this object as an update: an instance of an annotated class."""
-    return bool(_annotated_names(type(value)))
+    cls: Any = type(value)
+    return bool(_annotated_names(cls))
 
 
 def fields_as_writes(value: Any, keys: typing.Iterable[str]) -> list[tuple[str, Any]]:
@@ -141,10 +142,8 @@ def fields_as_writes(value: Any, keys: typing.Iterable[str]) -> list[tuple[str, 
 
 
 @lru_cache(maxsize=512)
-def _annotated_names(cls: type) -> frozenset[str]:
-    return frozenset(
-        name for base in cls.__mro__ for name in base.__dict__.get("__annotations__", ())
-    )
+def _annotated_names(cls: Any) -> frozenset[str]:
+    return frozenset(name for base in cls.__mro__ for name in inspect.get_annotations(base))
 
 
 def json_schema(source: Any, name: str) -> dict[str, Any]:
@@ -158,8 +157,10 @@ def json_schema(source: Any, name: str) -> dict[str, Any]:
     if dataclasses.is_dataclass(source):
         hints = field_hints(source)
         fields = {f.name: (portable(hints[f.name]), _default(f)) for f in dataclasses.fields(source)}
-        return create_model(name, **typing.cast("dict[str, Any]", fields)).model_json_schema()
-    return create_model(name, __base__=RootModel[portable(source)]).model_json_schema()
+        model: type[BaseModel] = create_model(name, **typing.cast("dict[str, Any]", fields))
+        return model.model_json_schema()
+    root: Any = RootModel
+    return type(name, (root[portable(source)],), {}).model_json_schema()  # type: ignore[attr-defined, no-any-return]
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
@@ -214,7 +215,7 @@ def _remade(source: Any, made: dict[Any, Any]) -> Any:
     if source in made:
         return made[source]
     fields: dict[str, Any] = {}
-    clone = typing_extensions.TypedDict(source.__name__, fields)  # type: ignore[operator]
+    clone = typing_extensions.TypedDict(source.__name__, fields)  # type: ignore[misc]
     made[source] = clone
     hints = typing_extensions.get_type_hints(source, include_extras=True)
     required = source.__required_keys__

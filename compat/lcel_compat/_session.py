@@ -14,7 +14,7 @@ driver because the consumer stopped or was cancelled. Callbacks see an end or an
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
@@ -23,6 +23,7 @@ from langchain_core.runnables import RunnableConfig
 
 from lcel_compat._capture import Capture, install, is_marked
 from lcel_compat._constants import INTEGRATION, NAMESPACE_SEPARATOR
+from lcel_compat._core import langsmith_tracer
 from lcel_compat._execute import ASYNC, ChainRun, Colour, Frame
 from lcel_compat._log import Emitted, Entry, Log, Projection
 from lcel_compat._machine import Machine, Task
@@ -149,7 +150,8 @@ class Session:
         self._chunks = self._root_chunks(scope)
         # Several modes may read one entry; their items then come in the order of MODES, as LangGraph's do.
         projections: dict[str, Projection] = {m: MODES[m](scope) for m in MODES if m in request.modes}
-        self._log = Log({**projections, **self._chunks}, self._sink())
+        everything = {**projections, **self._chunks}
+        self._log = Log(everything, {mode: self._sink(mode) for mode in everything})
         self.machine = Machine(
             program,
             self._log,
@@ -172,10 +174,10 @@ class Session:
             for mode in request.chunk_modes
         }
 
-    def _sink(self) -> Any:
-        """Where items go. Their shape is decided here, once."""
+    def _sink(self, mode: str) -> Callable[[Any], None]:
+        """Where a mode's items go. Their shape is decided here, once."""
         give = self._mailbox.give
-        return (lambda mode, item: give((mode, item))) if self._request.labelled else (lambda _, item: give(item))
+        return (lambda item: give((mode, item))) if self._request.labelled else give
 
     def conduct(self) -> Generator[Instruction, Any, None]:
         """The whole run, as instructions.
@@ -218,15 +220,13 @@ class Session:
         )
         captures = not CAPTURED.isdisjoint(self._request.modes)
         foreign = [handler for handler in manager.handlers if self._streams_for(handler)]
-        root: ChainRun | None = None
+        root: Any = None
         capture: Capture | None = None
         if captures or manager.handlers:
             if "ls_integration" not in manager.metadata:
                 manager.add_metadata({"ls_integration": INTEGRATION})
             capture = install(manager, self._log, self._mailbox) if captures else None
-            start = manager.on_chain_start(
-                None, self._request.value, name=self._name, run_id=config.get("run_id")
-            )
+            start = manager.on_chain_start(None, self._request.value, name=self._name, run_id=config.get("run_id"))
             root = yield Call(start)
         for chunks in self._chunks.values():
             chunks.attach(cast("Capture", capture), cast("ChainRun", root).run_id)
@@ -237,9 +237,10 @@ class Session:
             open=None if root is None else node_runs(root, capture, self._colour.manager, self._mailbox),
             taps=foreign if capture is None else (capture,),
             streaming="events" in self._request.modes or bool(foreign),
+            traced=root is not None and langsmith_tracer(root.handlers) is not None,
             writer=self._writer(),
         )
-        return root
+        return cast("ChainRun | None", root)
 
     def _streams_for(self, handler: Any) -> bool:
         """Whether nodes are streamed because of a handler that was there before this run.
@@ -258,7 +259,8 @@ class Session:
 
         def write(value: Any) -> None:
             log.write(Emitted(value=value))
-            mailbox.hold()
+            if mailbox.full:
+                mailbox.hold()
 
         return write
 
@@ -290,24 +292,21 @@ class Session:
         (start,) = tasks
         if start.node.branches:
             return tasks
-        return self._refused(lambda: self._written(start))
-
-    def _written(self, start: Task) -> Sequence[Task]:
-        start.writes = start.node.writes(start.input)
-        return self.machine.finished(start)
+        try:
+            start.writes = start.node.writes(start.input)
+        except Exception as error:
+            raise _Failed(error) from error
+        return self._settle(Finished(task=start))
 
     def _settle(self, done: Finished) -> Sequence[Task]:
         """Tell the machine that a task is over; the tasks to start next."""
         if done.error is not None:
             self.machine.failed(done.task, done.error)
             raise _Failed(done.error)
-        return self._refused(lambda: self.machine.finished(done.task))
-
-    def _refused(self, step: Any) -> Sequence[Task]:
-        """An exception of the machine ends the run as a node's does: what was streamed before is handed out."""
         try:
-            return cast("Sequence[Task]", step())
+            return self.machine.finished(done.task)
         except Exception as error:
+            # It ends the run as a node's does: what was streamed before is handed out.
             raise _Failed(error) from error
 
     def _drain(self) -> Generator[Instruction, Any, None]:

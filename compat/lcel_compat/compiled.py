@@ -7,18 +7,21 @@ modes, ``astream_events`` for the mode ``events`` with filters.
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lcel_compat import _config
+from lcel_compat._drive import AsyncRun, SyncRun
 from lcel_compat._program import Program
 from lcel_compat._schema import json_schema, portable
+from lcel_compat._session import Request
+from lcel_compat.modes import EventFilter, check_modes
+from lcel_compat.modes.events import EVERYTHING
 
 if TYPE_CHECKING:
-    from lcel_compat._drive import AsyncRun, SyncRun
-    from lcel_compat._session import Request
     from lcel_compat.graph import StateGraph
     from lcel_compat.types import StreamMode
 
@@ -52,11 +55,11 @@ class CompiledStateGraph(Runnable[Any, Any]):
         return other
 
     @property
-    def InputType(self) -> Any:  # noqa: N802 - the name is Runnable's
+    def InputType(self) -> Any:
         return portable(self.builder.input_schema)
 
     @property
-    def OutputType(self) -> Any:  # noqa: N802 - the name is Runnable's
+    def OutputType(self) -> Any:
         return portable(self.builder.output_schema)
 
     def get_input_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
@@ -156,12 +159,18 @@ class CompiledStateGraph(Runnable[Any, Any]):
         _refuse("astream", kwargs)
         return self._async(self._stream_request(input, config, stream_mode, output_keys)).items()
 
-    def stream_events(
+    def stream_events(  # type: ignore[override]  # v3 is refused
         self,
         input: Any,
         config: RunnableConfig | None = None,
         *,
         version: Literal["v2"] = "v2",
+        include_names: Sequence[str] | None = None,
+        include_types: Sequence[str] | None = None,
+        include_tags: Sequence[str] | None = None,
+        exclude_names: Sequence[str] | None = None,
+        exclude_types: Sequence[str] | None = None,
+        exclude_tags: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> Iterator[Any]:
         """The events of a synchronous run, as ``astream_events`` gives them for an asynchronous one.
@@ -173,14 +182,28 @@ class CompiledStateGraph(Runnable[Any, Any]):
         """
         if version != "v2":
             _refuse_version(version, "stream_events")
-        return self._sync(self._events_request(input, config, **kwargs)).items()
+        chosen = EventFilter(
+            include_names=include_names,
+            include_types=include_types,
+            include_tags=include_tags,
+            exclude_names=exclude_names,
+            exclude_types=exclude_types,
+            exclude_tags=exclude_tags,
+        )
+        return self._sync(self._events_request(input, config, chosen, **kwargs)).items()
 
-    def astream_events(
+    def astream_events(  # type: ignore[override]  # v3 is refused
         self,
         input: Any,
         config: RunnableConfig | None = None,
         *,
         version: Literal["v1", "v2"] = "v2",
+        include_names: Sequence[str] | None = None,
+        include_types: Sequence[str] | None = None,
+        include_tags: Sequence[str] | None = None,
+        exclude_names: Sequence[str] | None = None,
+        exclude_types: Sequence[str] | None = None,
+        exclude_tags: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         """The events of a run: what each runnable inside was given, streams and returns.
@@ -189,9 +212,13 @@ class CompiledStateGraph(Runnable[Any, Any]):
             input: As for ``invoke``.
             config: As for ``invoke``.
             version: ``"v2"``, or langchain-core's own ``"v1"``.
-            **kwargs: The filters ``include_names``, ``include_types``, ``include_tags``, ``exclude_names``,
-                ``exclude_types``, ``exclude_tags``; and ``stream_mode`` and ``output_keys`` of ``astream``, which shape
-                the chunks of the graph's own run.
+            include_names: Only events of runs with one of these names, or of an included type or tag.
+            include_types: Only events of these types: ``"chain"``, ``"chat_model"``, …
+            include_tags: Only events of runs with one of these tags.
+            exclude_names: No events of runs with these names.
+            exclude_types: No events of these types.
+            exclude_tags: No events of runs with one of these tags.
+            **kwargs: ``stream_mode`` and ``output_keys`` of ``astream``; they shape the chunks of the graph's own run.
 
         Yields:
             Event dicts with ``event``, ``data``, ``name``, ``tags``, ``run_id``, ``metadata`` and ``parent_ids``.
@@ -199,11 +226,19 @@ class CompiledStateGraph(Runnable[Any, Any]):
         Raises:
             NotImplementedError: For ``version="v3"``.
         """
+        chosen = EventFilter(
+            include_names=include_names,
+            include_types=include_types,
+            include_tags=include_tags,
+            exclude_names=exclude_names,
+            exclude_types=exclude_types,
+            exclude_tags=exclude_tags,
+        )
         if version == "v1":
-            return super().astream_events(input, config, version="v1", **kwargs)
+            return super().astream_events(input, config, version="v1", **dataclasses.asdict(chosen), **kwargs)
         if version != "v2":
             _refuse_version(version, "astream_events")
-        return self._async(self._events_request(input, config, **kwargs)).items()
+        return self._async(self._events_request(input, config, chosen, **kwargs)).items()
 
     # What is asked for ---------------------------------------------------------------------------------
 
@@ -215,21 +250,12 @@ class CompiledStateGraph(Runnable[Any, Any]):
         return keys
 
     def _request(self, value: Any, config: RunnableConfig | None, keys: tuple[str, ...], **asked: Any) -> Request:
-        from lcel_compat._session import Request
-        from lcel_compat.modes.events import EVERYTHING
-
         resolved = _config.resolve(self.config, config, events="events" in asked.get("modes", ()))
         if resolved["recursion_limit"] < 1:
             raise ValueError(f"recursion_limit is {resolved['recursion_limit']}, but a run takes at least 1 step.")
-        return Request(
-            value=value, config=resolved, output_keys=keys, **{"event_filter": EVERYTHING, **asked}
-        )
+        return Request(value=value, config=resolved, output_keys=keys, **{"event_filter": EVERYTHING, **asked})
 
-    def _stream_request(
-        self, value: Any, config: RunnableConfig | None, stream_mode: Any, output_keys: Any
-    ) -> Request:
-        from lcel_compat.modes import check_modes
-
+    def _stream_request(self, value: Any, config: RunnableConfig | None, stream_mode: Any, output_keys: Any) -> Request:
         if stream_mode is None:
             # Called by a graph as one of its nodes, it answers with its state, not with its nodes' updates.
             nested = (config or {}).get("configurable", {}).get("checkpoint_ns")
@@ -242,16 +268,19 @@ class CompiledStateGraph(Runnable[Any, Any]):
         self,
         value: Any,
         config: RunnableConfig | None,
+        event_filter: EventFilter,
         *,
         stream_mode: Any = "updates",
         output_keys: Any = None,
-        **filters: Any,
+        **kwargs: Any,
     ) -> Request:
-        from lcel_compat.modes import EventFilter, check_modes
+        _refuse("astream_events", kwargs)
 
         chunk_modes = check_modes(stream_mode)
         if "events" in chunk_modes:
-            raise ValueError("The chunks of the graph's own run cannot be events themselves; choose other stream modes.")
+            raise ValueError(
+                "The chunks of the graph's own run cannot be events themselves; choose other stream modes."
+            )
         return self._request(
             value,
             config,
@@ -259,17 +288,13 @@ class CompiledStateGraph(Runnable[Any, Any]):
             modes=("events",),
             chunk_modes=chunk_modes,
             chunks_labelled=not isinstance(stream_mode, str),
-            event_filter=EventFilter(**filters),
+            event_filter=event_filter,
         )
 
     def _sync(self, request: Request) -> SyncRun:
-        from lcel_compat._drive import SyncRun
-
         return SyncRun(self._program, request, self.buffer)
 
     def _async(self, request: Request) -> AsyncRun:
-        from lcel_compat._drive import AsyncRun
-
         return AsyncRun(self._program, request, self.buffer)
 
 

@@ -312,7 +312,7 @@ class StateGraph:
 
     def compile(
         self,
-        checkpointer: None | Literal[False] = None,
+        checkpointer: Any = None,
         *,
         name: str | None = None,
         buffer: int = DEFAULT_BUFFER,

@@ -274,7 +274,7 @@ def failing_node() -> Exception:
 
 
 def message_fields(**fields: object) -> dict[str, object]:
-    common = {"additional_kwargs": {}, "response_metadata": {}, "name": None, "id": None}
+    common: dict[str, object] = {"additional_kwargs": {}, "response_metadata": {}, "name": None, "id": None}
     return common | fields
 
 
@@ -368,7 +368,7 @@ CONTAINERS: list[tuple[object, object]] = [
 ]
 
 KEYS: list[tuple[object, object]] = [
-    ({1: "a", None: "b", True and 2.5: "c"}, {"1": "a", "null": "b", "2.5": "c"}),
+    ({1: "a", None: "b", 2.5: "c"}, {"1": "a", "null": "b", "2.5": "c"}),
     ({True: 1, False: 0}, {"true": 1, "false": 0}),
     ({math.nan: 1}, {"NaN": 1}),
     ({(1, "a"): 1}, {'[1,"a"]': 1}),
@@ -393,8 +393,8 @@ OPAQUE: list[tuple[object, object]] = [
     (json, {"type": "builtins.module", "name": "json"}),
     (Client().__repr__, {"type": "builtins.method-wrapper", "repr": None}),
     (
-        RunnableLambda(plain_function).with_config(run_name="mine"),
-        {"type": "langchain_core.runnables.base.RunnableBinding", "name": "mine"},
+        RunnableLambda(len, name="mine"),
+        {"type": "langchain_core.runnables.base.RunnableLambda", "name": "mine"},
     ),
     (functools.partial(int, "1"), {"type": "functools.partial", "repr": None}),
     (MagicMock(name="m"), {"type": "unittest.mock.MagicMock", "repr": None}),
@@ -443,10 +443,10 @@ LANGCHAIN: list[pydantic.BaseModel] = [
     SystemMessage([{"type": "text", "text": "be brief"}]),
     AIMessage("", tool_calls=[CALL], response_metadata={"m": 1}),
     AIMessage("x", usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}),
-    AIMessageChunk("x", tool_call_chunks=[{"name": "a", "args": "{", "id": "1", "index": 0}]),
+    AIMessageChunk(content="x", tool_call_chunks=[{"name": "a", "args": "{", "id": "1", "index": 0}]),
     ToolMessage("3", tool_call_id="1", artifact={"rows": [1]}, status="error"),
-    FunctionMessage("3", name="f"),
-    ChatMessage("x", role="critic"),
+    FunctionMessage(content="3", name="f"),
+    ChatMessage(content="x", role="critic"),
     RemoveMessage(id="1"),
     Document("text", metadata={"source": "a"}, id="d"),
     StringPromptValue(text="x"),
@@ -531,7 +531,7 @@ def test_message_with_odd_content() -> None:
 
 def test_chunk_of_a_generation() -> None:
     """The chunk of v1's model events keeps the message chunk whole."""
-    chunk = AIMessageChunk("x", id="1")
+    chunk = AIMessageChunk(content="x", id="1")
     value = to_jsonable(ChatGenerationChunk(message=chunk))
     assert isinstance(value, dict)
     assert value["message"] == chunk.model_dump()
@@ -567,13 +567,6 @@ def test_langgraph_values() -> None:
     assert isinstance(shown, dict)
     assert shown["path"] == ["pull"]
     assert shown["interrupts"] == [to_jsonable(theirs.Interrupt("why", id="i"))]
-
-
-def test_numpy() -> None:
-    """NumPy's scalars and arrays are numbers and arrays of them."""
-    numpy = pytest.importorskip("numpy")
-    value = [numpy.int64(1), numpy.float32(0.5), numpy.bool_(True), numpy.eye(2), numpy.nan]
-    assert to_jsonable(value) == [1, 0.5, True, [[1.0, 0.0], [0.0, 1.0]], "NaN"]
 
 
 def test_cycle_names_the_path() -> None:
@@ -613,7 +606,7 @@ def nested(levels: int) -> list[Any]:
     return value
 
 
-@pytest.mark.parametrize("levels", [100, 101, 5_000, 200_000])
+@pytest.mark.parametrize("levels", [101, 102, 5_000, 200_000])
 def test_depth_is_bounded(levels: int) -> None:
     """The hundredth level is the last; nothing below it is opened, however deep it goes."""
     value: Any = to_jsonable(nested(levels))
@@ -625,8 +618,8 @@ def test_depth_is_bounded(levels: int) -> None:
 
 
 def test_one_level_less_is_whole() -> None:
-    """What is a hundred levels deep is not cut."""
-    assert to_jsonable(nested(99)) == nested(99)
+    """A hundred levels and an empty one below them are not cut."""
+    assert to_jsonable(nested(100)) == nested(100)
 
 
 def at_the_end_of_the_stack(call: Callable[[], str], spare: int) -> str:
@@ -719,7 +712,7 @@ def test_interrupts_pass_through() -> None:
 
 def test_input_is_left_alone() -> None:
     """Encoding neither changes a value nor shares a container with it."""
-    event = {"data": {"chunk": AIMessageChunk("x", id="1"), "tags": ["a"], "default": None}}
+    event = {"data": {"chunk": AIMessageChunk(content="x", id="1"), "tags": ["a"], "default": None}}
     missing: collections.defaultdict[str, list[int]] = collections.defaultdict(list)
     copy = {"data": dict(event["data"], tags=["a"])}
     out: Any = to_jsonable([event, missing])
@@ -806,9 +799,20 @@ def wrapped(given: tuple[object, int]) -> object:
     return value
 
 
-HOSTILE = st.sampled_from(
-    [BadRepr, BadEverything, BadClass, SlotsOnly, Client, BadError, Row, Unregistered, MagicMock]
-).map(lambda cls: cls())
+HOSTILE = st.one_of(
+    # One builds each: what Hypothesis itself may look at must not raise.
+    st.builds(lambda: BadClass()),
+    st.builds(lambda: BadClass),
+    st.builds(lambda: BadEverything()),
+    st.builds(BadRepr),
+    st.builds(BadError),
+    st.builds(lambda: BadMapping(a=1)),
+    st.builds(SlotsOnly),
+    st.builds(Client),
+    st.builds(Row),
+    st.builds(Unregistered),
+    st.builds(lambda: MagicMock()),
+)
 HASHABLE = st.one_of(
     st.none(),
     st.booleans(),
@@ -817,7 +821,7 @@ HASHABLE = st.one_of(
     st.text(st.characters(exclude_categories=())),
     st.binary(max_size=8),
     st.complex_numbers(),
-    st.decimals(),
+    st.decimals(allow_nan=False),  # A signaling NaN has no hash.
     st.fractions(),
     st.uuids(),
     st.datetimes(),
@@ -980,6 +984,7 @@ async def test_plain_json_fails_on_these_events(version: Any) -> None:
     assert sum(map(refused, events)) > 8
 
 
+@pytest.mark.filterwarnings("ignore:astream_log is deprecated")
 async def test_real_log_patches() -> None:
     """Every item of ``astream_log`` is JSON too."""
     patches = [patch async for patch in whole_chain().astream_log({"q": "why"})]

@@ -35,6 +35,7 @@ class Case:
 
     ``only`` names the one colour a graph can run in; ``loose`` says that one task calls several
     models at once; ``at_once`` names runs that user code starts concurrently.
+    ``differs`` says in which way, and why, ours is meant to behave other than LangGraph's.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Case:
     only: str | None = None
     loose: bool = False
     at_once: tuple[str, ...] = ()
+    differs: str = ""
 
     def runs_in(self, colour: str) -> bool:
         """Whether the graph can run in a colour (a graph of async nodes has no sync side)."""

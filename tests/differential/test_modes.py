@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 
 from tests.differential.observe import MODES, items, steps
-from tests.differential.table import CASES, Case, coloured
+from tests.differential.table import CASES, FEW, Case, coloured
 from tests.support.colours import Colour
 from tests.support.engines import LANGGRAPH, OURS
 from tests.support.normal import assert_same_items
 
 pytestmark = pytest.mark.langgraph
 
-LISTS = (["messages", "updates", "custom"], list(MODES))
-FEW = [case for case in CASES if case.name in {"line", "diamond", "chat", "writer_in_function"}]
+LISTS = (["messages", "updates"], ["debug", "custom"], ["values", "tasks"])
 
 
 def _assert_equal(case: Case, colour: Colour, mode: Any, **options: Any) -> None:
@@ -24,17 +23,24 @@ def _assert_equal(case: Case, colour: Colour, mode: Any, **options: Any) -> None
     assert_same_items(mode, expected, actual, steps(case.name), loose=case.loose)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("case", "colour"), coloured())
-def test_one_mode(case: Case, mode: str, colour: Colour) -> None:
-    """A single mode yields LangGraph's bare items."""
-    _assert_equal(case, colour, mode)
+@pytest.mark.parametrize(("case", "colour"), coloured(alike=True))
+def test_one_mode(case: Case, colour: Colour, subtests: pytest.Subtests) -> None:
+    """Each single mode yields LangGraph's bare items."""
+    for mode in MODES:
+        with subtests.test(mode):
+            _assert_equal(case, colour, mode)
+
+
+@pytest.mark.parametrize(("case", "colour"), coloured(alike=True))
+def test_all_modes_at_once(case: Case, colour: Colour) -> None:
+    """A list of modes yields LangGraph's pairs, in LangGraph's order where steps are single."""
+    _assert_equal(case, colour, list(MODES))
 
 
 @pytest.mark.parametrize("modes", LISTS, ids="+".join)
-@pytest.mark.parametrize(("case", "colour"), coloured())
-def test_several_modes(case: Case, modes: list[str], colour: Colour) -> None:
-    """A list of modes yields LangGraph's pairs, in LangGraph's order where steps are single."""
+@pytest.mark.parametrize("case", FEW, ids=lambda case: case.name)
+def test_some_modes_at_once(case: Case, modes: list[str], colour: Colour) -> None:
+    """A list of some modes yields those modes alone."""
     _assert_equal(case, colour, modes)
 
 
@@ -52,3 +58,10 @@ def test_list_of_one_mode(case: Case, colour: Colour) -> None:
     pairs = items(OURS, case, colour, ["values"])
     assert [mode for mode, _ in pairs] == ["values"] * len(pairs)
     assert_same_items("values", items(OURS, case, colour, "values"), [item for _, item in pairs])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.differs], ids=lambda case: case.name)
+def test_chosen_difference(case: Case, colour: Colour) -> None:
+    """A row that says it differs from LangGraph does differ: else it belongs to the equal ones."""
+    with pytest.raises(AssertionError, match="differ"):
+        _assert_equal(case, colour, list(MODES))

@@ -7,9 +7,11 @@ came before an exception: the exception is the last item, as ``Raised``.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from langchain_core.runnables import Runnable
@@ -70,7 +72,7 @@ class Sync:
 
 
 class Async:
-    """The asynchronous API, each call in an event loop of its own."""
+    """The asynchronous API, each call alone in the shared event loop."""
 
     name = "async"
 
@@ -101,9 +103,32 @@ def observe_log(runnable: Any, x: Any, config: Any = None, **kw: Any) -> list[An
     return run(_adrain(lambda: runnable.astream_log(x, config, **kw)))
 
 
+@cache
+def runner() -> asyncio.Runner:
+    """Return the event loop that all asynchronous observations share; the plugin closes it.
+
+    A loop of its own, with a thread pool of its own, would cost each observation more than the
+    graph does.
+    """
+    return asyncio.Runner()
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in a new event loop and fail after ``TIMEOUT`` seconds instead of hanging."""
-    return asyncio.run(asyncio.wait_for(work, TIMEOUT))
+    """Run a coroutine to its end in a fresh context, and fail after ``TIMEOUT`` seconds.
+
+    Tasks it left behind are cancelled, as ``asyncio.run`` does.
+    """
+    return runner().run(_alone(work), context=contextvars.copy_context())
+
+
+async def _alone(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await asyncio.wait_for(work, TIMEOUT)
+    finally:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 def _drain(start: Callable[[], Iterator[Any]]) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.colours import COLOURS, Colour
+from tests.support.colours import COLOURS, Colour, runner
 
 _SEEN: dict[str, set[Hashable]] = defaultdict(set)
 _TOTAL: dict[str, int] = defaultdict(int)
@@ -25,6 +25,13 @@ def colour(request: pytest.FixtureRequest) -> Colour:
     """Run the test once with the synchronous and once with the asynchronous API."""
     found: Colour = request.param
     return found
+
+
+def pytest_sessionfinish() -> None:
+    """Close the event loop of the asynchronous observations."""
+    if runner.cache_info().currsize:
+        runner().close()
+        runner.cache_clear()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

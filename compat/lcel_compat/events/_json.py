@@ -53,8 +53,8 @@ Three things are left alone on purpose. Iterators and generators are not consume
 a plain object are not listed, since those of an HTTP client hold its key; fields that a class
 *declares* are. A ``Runnable`` is named, not opened, for the same reason.
 
-Limits: 100 levels (Rust's serde stops reading at 128), ten million parts, and 100,000 items of a
-sequence or mapping that is not built in and might compute them for ever.
+Limits: 100 levels that hold something (Rust's serde stops reading at 128), ten million parts, and
+100,000 items of a sequence or mapping that is not built in and might compute them for ever.
 """
 
 from __future__ import annotations
@@ -501,21 +501,17 @@ def _rule(cls: type) -> _Rule:
 def _reduced(value: object) -> object:
     """``value`` as a JSON scalar or as one of ``_KINDS`` with parts that are as they were."""
     for _ in range(_MAX_STEPS):
-        cls = type(value)
-        if cls in _KINDS:
-            return value
-        plain = _PLAIN.get(cls)
-        if plain is not None:
-            return plain(value)
-        value = _step(value)
+        try:
+            cls = type(value)
+            if cls in _KINDS:
+                return value
+            plain = _PLAIN.get(cls)
+            if plain is not None:
+                return plain(value)
+            value = _rule(cls)(value)
+        except Exception:  # Even asking for a class's hash may raise: its metaclass decides.
+            value = _opaque(value)
     return _truncated(value)
-
-
-def _step(value: object) -> object:
-    try:
-        return _rule(type(value))(value)
-    except Exception:
-        return _opaque(value)
 
 
 # --- the walk -------------------------------------------------------------------------------------
@@ -559,11 +555,11 @@ class _Encoder:
         target = frame.target
         level = len(self._stack)
         for key, part in frame.items:
-            cls = type(part)
-            if cls is str and cast("str", part).isascii():
+            kind = type(part)
+            if part is None or (kind is str and cast("str", part).isascii()):
                 target[key] = part
-            elif cls in _PLAIN:
-                target[key] = _PLAIN[cls](part)
+            elif (kind is list or kind is dict) and not part:
+                target[key] = kind()
             else:
                 frame.key = key
                 target[key] = self._enter(part)
@@ -575,7 +571,7 @@ class _Encoder:
         """The JSON of ``value``; its parts, if it has any, are left to a frame that is pushed."""
         if id(value) in self._inside:
             return self._open(value, self._cycle(value))
-        shape = value if type(value) in _KINDS else _reduced(value)
+        shape = _reduced(value)
         return self._open(value, shape) if type(shape) in _KINDS else shape
 
     def _open(self, source: object, shape: Any) -> object:
@@ -646,15 +642,22 @@ class _Encoder:
         return {"type": "cycle", "path": "$" + "".join(steps)}
 
 
+def _all_of(allowed: frozenset[type], parts: Iterable[object]) -> bool:
+    try:
+        return allowed.issuperset(map(type, parts))
+    except Exception:  # A metaclass whose hash raises is no scalar's.
+        return False
+
+
 def _has_plain_keys(shape: dict[Any, object]) -> bool:
-    return _JUST_TEXT.issuperset(map(type, shape)) and "".join(shape).isascii()
+    return _all_of(_JUST_TEXT, shape) and "".join(shape).isascii()
 
 
 def _flat(shape: Any) -> list[object] | dict[str, object] | None:
     """The JSON of a list or dict of scalars, which needs no frame: most in an event are that."""
-    if type(shape) is list and _SCALARS.issuperset(map(type, shape)):
+    if type(shape) is list and _all_of(_SCALARS, shape):
         return [_PLAIN[type(part)](part) for part in shape]
-    if type(shape) is not dict or not _SCALARS.issuperset(map(type, shape.values())):
+    if type(shape) is not dict or not _all_of(_SCALARS, shape.values()):
         return None
     if not _has_plain_keys(shape):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from lcel_compat._log import Emitted, Entry
 
@@ -11,7 +11,7 @@ from lcel_compat._log import Emitted, Entry
 class Custom:
     """Gives the values themselves."""
 
-    reads: ClassVar[tuple[type[Entry], ...]] = (Emitted,)
+    reads: tuple[type[Entry], ...] = (Emitted,)
 
     def project(self, entry: Emitted) -> Sequence[Any]:
         return (entry.value,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from lcel_compat._log import Entry, TaskFinished, TaskStarted
 from lcel_compat.modes.tasks import Tasks
@@ -13,7 +13,7 @@ from lcel_compat.modes.tasks import Tasks
 class Debug:
     """Gives ``{"step", "timestamp", "type": "task" | "task_result", "payload"}``."""
 
-    reads: ClassVar[tuple[type[Entry], ...]] = Tasks.reads
+    reads: tuple[type[Entry], ...] = Tasks.reads
 
     def __init__(self, state_keys: Sequence[str]) -> None:
         self._tasks = Tasks(state_keys)

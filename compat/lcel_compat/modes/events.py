@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from langchain_core.outputs import LLMResult
 
@@ -36,9 +36,7 @@ class EventFilter:
         names, kinds, wanted = self.include_names, self.include_types, self.include_tags
         if names is None and kinds is None and wanted is None:
             return True
-        return (
-            name in (names or ()) or kind in (kinds or ()) or any(tag in (wanted or ()) for tag in tags)
-        )
+        return name in (names or ()) or kind in (kinds or ()) or any(tag in (wanted or ()) for tag in tags)
 
     def _excluded(self, name: str, kind: str, tags: Sequence[str]) -> bool:
         return (
@@ -59,7 +57,7 @@ class Events:
         event_filter: Which events to give.
     """
 
-    reads: ClassVar[tuple[type[Entry], ...]] = (RunStarted, RunStreamed, RunEnded, RunFailed, Dispatched)
+    reads: tuple[type[Entry], ...] = (RunStarted, RunStreamed, RunEnded, RunFailed, Dispatched)
 
     def __init__(self, value: Any, event_filter: EventFilter = EVERYTHING) -> None:
         self._value = value

@@ -7,8 +7,8 @@ model in it announced (``langgraph/pregel/_messages.py``).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 from langchain_core.messages import BaseMessage
@@ -29,99 +29,103 @@ class Messages:
     run's ``tags``, if it has any.
     """
 
-    reads: ClassVar[tuple[type[Entry], ...]] = (RunStarted, RunStreamed, RunEnded, RunFailed)
+    reads: tuple[type[Entry], ...] = (RunStarted, RunStreamed, RunEnded, RunFailed)
 
     def __init__(self, namespace: Namespace) -> None:
-        self._namespace = namespace
-        self._shown: dict[UUID, dict[str, Any]] = {}
+        self._namespace = NAMESPACE_SEPARATOR.join(namespace)
+        self._watched: dict[UUID, dict[str, Any] | None] = {}
         self._seen: set[str] = set()
+        self._forms: dict[type, Any] = {
+            RunStarted: self._started,
+            RunStreamed: self._streamed,
+            RunEnded: self._ended,
+            RunFailed: self._failed,
+        }
 
-    def project(self, entry: RunStarted | RunStreamed | RunEnded | RunFailed) -> Iterable[Item]:
-        match entry:
-            case RunStreamed():
-                return self._streamed(entry)
-            case RunStarted():
-                return self._started(entry.run)
-            case RunEnded():
-                return self._ended(entry)
-            case _:
-                self._shown.pop(entry.run.id, None)
-                return ()
+    def project(self, entry: RunStarted | RunStreamed | RunEnded | RunFailed) -> Sequence[Item]:
+        found: Sequence[Item] = self._forms[type(entry)](entry)
+        return found
 
-    def _started(self, run: Run) -> Iterable[Item]:
+    def _started(self, entry: RunStarted) -> Sequence[Item]:
+        run = entry.run
         if run.type == "chat_model":
-            self._watch(run, silent=TAG_NOSTREAM)
-        elif run.name == run.metadata.get("langgraph_node") and self._watch(run, silent=TAG_HIDDEN):
+            if TAG_NOSTREAM not in run.tags and run.metadata and self._here(run.metadata):
+                self._watched[run.id] = None
+        elif run.name == run.metadata.get("langgraph_node") and TAG_HIDDEN not in run.tags and self._here(run.metadata):
+            self._watched[run.id] = None
             # What was in the state before the node ran is not news.
             self._seen.update(m.id for m in messages_in_state(run.inputs) if m.id is not None)
         return ()
 
-    def _watch(self, run: Run, *, silent: str) -> bool:
-        if not run.metadata or silent in run.tags or self._elsewhere(run.metadata):
-            return False
-        tags = user_tags(run.tags)
-        extra = {"tags": tags} if tags and run.type == "chat_model" else {}
-        self._shown[run.id] = {**run.metadata, **extra}
-        return True
+    def _here(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether a run belongs to this graph, and not to one inside it; a model outside any node counts as ours."""
+        namespace = str(metadata.get("langgraph_checkpoint_ns", "")).rpartition(NAMESPACE_SEPARATOR)[0]
+        return namespace in ("", self._namespace)
 
-    def _elsewhere(self, metadata: Mapping[str, Any]) -> bool:
-        """Whether the run belongs to a graph inside this one; a model outside any node has no namespace."""
-        path = str(metadata.get("langgraph_checkpoint_ns", "")).split(NAMESPACE_SEPARATOR)
-        return tuple(path[:-1]) not in ((), self._namespace)
+    def _streamed(self, entry: RunStreamed) -> Sequence[Item]:
+        run = entry.run
+        if run.type != "chat_model" or run.id not in self._watched:
+            return ()
+        return (self._item(entry.chunk, run),)
 
-    def _streamed(self, entry: RunStreamed) -> Iterator[Item]:
-        metadata = self._shown.get(entry.run.id)
-        if metadata is not None and entry.run.type == "chat_model":
-            yield self._item(entry.chunk, metadata)
-
-    def _ended(self, entry: RunEnded) -> Iterator[Item]:
-        metadata = self._shown.pop(entry.run.id, None)
-        if metadata is None:
-            return
-        model = entry.run.type == "chat_model"
+    def _ended(self, entry: RunEnded) -> Sequence[Item]:
+        run = entry.run
+        if run.id not in self._watched:
+            return ()
+        model = run.type == "chat_model"
         found = _final_message(entry.output) if model else messages_in_result(entry.output)
-        for message in found:
-            if message.id not in self._seen:
-                yield self._item(message, metadata)
+        items = [self._item(message, run) for message in found if message.id not in self._seen]
+        del self._watched[run.id]
+        return items
 
-    def _item(self, message: BaseMessage, metadata: dict[str, Any]) -> Item:
+    def _failed(self, entry: RunFailed) -> Sequence[Item]:
+        self._watched.pop(entry.run.id, None)
+        return ()
+
+    def _item(self, message: BaseMessage, run: Run) -> Item:
         if message.id is None:
             message.id = str(uuid4())
         self._seen.add(message.id)
+        metadata = self._watched[run.id]
+        if metadata is None:
+            tags = user_tags(run.tags) if run.type == "chat_model" else []
+            metadata = self._watched[run.id] = {**run.metadata, "tags": tags} if tags else dict(run.metadata)
         return message, metadata
 
 
-def _final_message(output: Any) -> Iterator[BaseMessage]:
+def _final_message(output: Any) -> Sequence[BaseMessage]:
     """The message of a model's first generation, out of core's ``LLMResult``."""
-    for generation in (output.generations[0] if output.generations else ())[:1]:
-        if isinstance(message := getattr(generation, "message", None), BaseMessage):
-            yield message
+    first = output.generations[0] if output.generations else ()
+    return [g.message for g in first[:1] if isinstance(getattr(g, "message", None), BaseMessage)]
 
 
-def messages_in_result(result: Any) -> Iterator[BaseMessage]:
+def messages_in_result(result: Any) -> Sequence[BaseMessage]:
     """The messages of a node's result: alone, in a list, in the fields of an update, in commands."""
     if isinstance(result, Command):
-        yield from messages_in_result(result.update)
-    elif isinstance(result, BaseMessage):
-        yield result
-    elif isinstance(result, Sequence) and not isinstance(result, str):
-        commands = any(isinstance(part, Command) for part in result)
-        for part in result:
-            if commands:
-                yield from messages_in_result(part)
-            elif isinstance(part, BaseMessage):
-                yield part
-    else:
-        yield from messages_in_state(result)
+        return messages_in_result(result.update)
+    if isinstance(result, BaseMessage):
+        return (result,)
+    if isinstance(result, list | tuple) and any(isinstance(part, Command) for part in result):
+        return [message for part in result for message in messages_in_result(part)]
+    if isinstance(result, Sequence) and not isinstance(result, str):
+        return [part for part in result if isinstance(part, BaseMessage)]
+    return messages_in_state(result)
 
 
-def messages_in_state(state: Any) -> Iterator[BaseMessage]:
+def messages_in_state(state: Any) -> Sequence[BaseMessage]:
     """The messages in the fields of a state or an update, each alone or in a list."""
-    for value in _fields(state):
-        if isinstance(value, BaseMessage):
-            yield value
-        elif isinstance(value, Sequence) and not isinstance(value, str):
-            yield from (item for item in value if isinstance(item, BaseMessage))
+    fields = [value for value in _fields(state) if type(value) not in _PLAIN]
+    return [message for value in fields for message in _messages_of(value)] if fields else ()
+
+
+def _messages_of(value: Any) -> Sequence[BaseMessage]:
+    if isinstance(value, BaseMessage):
+        return (value,)
+    return [item for item in value if isinstance(item, BaseMessage)] if isinstance(value, Sequence) else ()
+
+
+_PLAIN = frozenset({str, int, float, bool, dict, bytes, type(None)})
+"""Types that hold no message, so that the slower questions need not be asked."""
 
 
 def _fields(state: Any) -> Iterable[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from lcel_compat._constants import RUN_METADATA
 from lcel_compat._log import Entry, TaskFinished, TaskStarted
@@ -17,7 +17,7 @@ class Tasks:
     ``{"id", "name", "error", "result", "interrupts"}`` (``langgraph/pregel/debug.py``).
     """
 
-    reads: ClassVar[tuple[type[Entry], ...]] = (TaskStarted, TaskFinished)
+    reads: tuple[type[Entry], ...] = (TaskStarted, TaskFinished)
 
     def __init__(self, state_keys: Sequence[str]) -> None:
         self._keys = frozenset(state_keys)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from lcel_compat._constants import ERROR
 from lcel_compat._log import Entry, TaskFinished
@@ -17,7 +16,7 @@ class Updates:
     (``langgraph/pregel/_io.py``, ``map_output_updates``).
     """
 
-    reads: ClassVar[tuple[type[Entry], ...]] = (TaskFinished,)
+    reads: tuple[type[Entry], ...] = (TaskFinished,)
 
     def __init__(self, output_keys: Sequence[str], *, is_root: bool) -> None:
         self._keys = frozenset(output_keys)
@@ -32,8 +31,8 @@ class Updates:
         shown = [(key, value) for key, value in writes if key in self._keys]
         if self._is_root:
             parts = [value for _, value in shown]
-        elif any(count > 1 for count in Counter(key for key, _ in shown).values()):
-            parts = [{key: value} for key, value in shown]
+        elif len(merged := dict(shown)) == len(shown):
+            return merged or None
         else:
-            parts = [dict(shown)] if shown else []
+            parts = [{key: value} for key, value in shown]
         return parts[0] if len(parts) == 1 else parts or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from lcel_compat._log import Entry, StateChanged
 
@@ -11,7 +11,7 @@ from lcel_compat._log import Entry, StateChanged
 class Values:
     """Gives the state as a dict (or the value of a state that is no mapping)."""
 
-    reads: ClassVar[tuple[type[Entry], ...]] = (StateChanged,)
+    reads: tuple[type[Entry], ...] = (StateChanged,)
 
     def project(self, entry: StateChanged) -> Sequence[Any]:
         return (entry.read(),)
