@@ -28,13 +28,16 @@ PUBLIC = {
         "END",
         "START",
         "Command",
+        "CompiledStateGraph",
         "MessagesState",
         "Send",
         "StateGraph",
+        "StreamMode",
+        "StreamWriter",
         "add_messages",
         "get_stream_writer",
     ],
-    "lcel_adapters": ["as_node"],
+    "lcel_adapters": ["RunnableNode", "as_node"],
 }
 """The names that each package exports; a name is added here on purpose or not at all."""
 

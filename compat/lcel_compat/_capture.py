@@ -98,13 +98,10 @@ class Capture(BaseCallbackHandler, StreamingHandler[Any]):
                 raise RunAbandoned
             yield chunk
 
-    def begin_chain(
-        self, run_id: UUID, parent: UUID, *, name: str, tags: list[str], metadata: dict[str, Any], value: Any
-    ) -> None:
-        """Write the start of a chain run that the engine itself makes, a node's."""
-        self._begin(
-            run_id, "chain", None, parent, name=name, tags=tags, metadata=metadata, inputs=value, has_inputs=True
-        )
+    def begin(self, run: Run) -> None:
+        """Write the start of a run."""
+        self._runs[run.id] = run
+        self._write(RunStarted(run=run))
 
     def chunk(self, run_id: UUID, chunk: Any) -> None:
         """Write a chunk of a run that the engine itself taps: a node, or the graph."""
@@ -135,20 +132,20 @@ class Capture(BaseCallbackHandler, StreamingHandler[Any]):
         metadata: dict[str, Any] | None = None,
         **inputs: Any,
     ) -> None:
-        run = Run(
-            id=run_id,
-            key=str(run_id),
-            type=run_type,
-            name=_name(name, serialized),
-            tags=tags or [],
-            metadata=metadata or {},
-            parents=self._ancestry(parent_run_id),
-            **inputs,
+        self.begin(
+            Run(
+                id=run_id,
+                key=str(run_id),
+                type=run_type,
+                name=_name(name, serialized),
+                tags=tags or [],
+                metadata=metadata or {},
+                parents=self.ancestry(parent_run_id),
+                **inputs,
+            )
         )
-        self._runs[run_id] = run
-        self._write(RunStarted(run=run))
 
-    def _ancestry(self, parent: UUID | None) -> tuple[str, ...]:
+    def ancestry(self, parent: UUID | None) -> tuple[str, ...]:
         if parent is None:
             return ()
         if run := self._runs.get(parent):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+import types
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -78,8 +79,9 @@ async def _work_async(
     session: Session, mailbox: AsyncMailbox, task: Task, running: dict[Task, asyncio.Task[None]]
 ) -> None:
     error: BaseException | None = None
+    work = run_async(execute(task, session.frame))
     try:
-        await run_async(execute(task, session.frame))
+        await (held_back(work, mailbox) if session.emits else work)
     except asyncio.CancelledError as cancelled:
         error = cancelled
         raise
@@ -88,6 +90,28 @@ async def _work_async(
     finally:
         running.pop(task, None)
         mailbox.post(Finished(task=task, error=error))
+
+
+@types.coroutine
+def held_back(work: Coroutine[Any, Any, None], mailbox: AsyncMailbox) -> Generator[Any, Any, None]:
+    """A node's coroutine that goes on after each of its awaits only when there is room.
+
+    A stream writer cannot wait where it is called. A node that writes in a loop is held at the next thing it awaits,
+    whatever that is.
+    """
+    try:
+        pending = work.send(None)
+        while True:
+            try:
+                value = yield pending
+                if mailbox.full:
+                    yield from mailbox.room()
+            except BaseException as error:
+                pending = work.throw(error)
+            else:
+                pending = work.send(value)
+    except StopIteration:
+        return
 
 
 class SyncRun:

@@ -216,11 +216,12 @@ def execute(task: Task, frame: Frame) -> Steps:
     try:
         result = yield from _run_body(task, frame, config, run)
         yield from _write(task, frame, config, run, result)
-        if type(run) is OwnRun:
-            run.show(result)
-        elif frame.streaming:
-            for handler in frame.taps:
-                yield frame.colour.tap(handler, run.run_id, result)
+        if frame.streaming:
+            if type(run) is OwnRun:
+                run.show(result)
+            else:
+                for handler in frame.taps:
+                    yield frame.colour.tap(handler, run.run_id, result)
     except BaseException as error:
         if (told := run.on_chain_error(error)) is not None:
             yield told

@@ -8,7 +8,7 @@ task for every end) is left out. What the code inside a node finds in its config
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from langchain_core.callbacks.manager import AsyncCallbackManagerForChainRun, Ca
 
 from lcel_compat._capture import Capture, Gate
 from lcel_compat._constants import TAG_HIDDEN
+from lcel_compat._log import Run
 from lcel_compat._machine import Task
 from lcel_compat._mailbox import AsyncMailbox, Mailbox
 
@@ -42,7 +43,8 @@ def node_runs(
     """
     alone = all(isinstance(handler, Capture | Gate) for handler in root.inheritable_handlers)
     if capture is not None and alone:
-        return lambda task: OwnRun(task, root, capture, manager, mailbox)
+        around = Around(root, capture, manager, mailbox)
+        return lambda task: OwnRun(task, around)
     return lambda task: _dispatched(task, root)
 
 
@@ -57,39 +59,57 @@ _ids: Final = itertools.count(uuid4().int)
 """Ids for runs that nobody else hears of: unique as one random UUID is, without asking the system for each."""
 
 
+class Around:
+    """What the runs of one graph's nodes have in common, when only the graph's own capture hears of them."""
+
+    __slots__ = ("capture", "handlers", "mailbox", "manager", "metadata", "parents", "tags")
+
+    def __init__(self, root: Any, capture: Capture, manager: Manager, mailbox: Mailbox) -> None:
+        self.capture = capture
+        self.handlers: list[Any] = root.inheritable_handlers
+        self.mailbox = mailbox
+        self.manager = manager
+        self.metadata: dict[str, Any] = root.inheritable_metadata
+        self.parents = capture.ancestry(root.run_id)
+        self.tags: list[str] = root.inheritable_tags
+
+
 class OwnRun:
     """A node's run that only the run's own capture hears of; stands in for core's run manager.
 
     Attributes:
         run_id: The run's id.
-        handlers: The handlers of its children.
     """
 
-    __slots__ = ("_capture", "_inherited", "_mailbox", "_manager", "_metadata", "_tags", "_task", "handlers", "run_id")
+    __slots__ = ("_around", "_inherited", "_metadata", "run_id")
 
-    def __init__(self, task: Task, root: Any, capture: Capture, manager: Manager, mailbox: Mailbox) -> None:
-        hidden = [TAG_HIDDEN] if task.node.hidden else []
+    def __init__(self, task: Task, around: Around) -> None:
         self.run_id: UUID = UUID(int=next(_ids))
-        self.handlers: Sequence[Any] = root.inheritable_handlers
-        self._task = task
-        self._capture = capture
-        self._manager = manager
-        self._mailbox = mailbox
-        self._inherited = [*root.inheritable_tags, *hidden]
-        self._tags = [f"graph:step:{task.step}", *self._inherited]
-        self._metadata = {**root.inheritable_metadata, **task.metadata}
-        capture.begin_chain(
-            self.run_id, root.run_id, name=task.name, tags=self._tags, metadata=self._metadata, value=task.input
+        self._around = around
+        self._inherited = [*around.tags, TAG_HIDDEN] if task.node.hidden else around.tags
+        self._metadata = {**around.metadata, **task.metadata}
+        around.capture.begin(
+            Run(
+                id=self.run_id,
+                key=str(self.run_id),
+                type="chain",
+                name=task.name,
+                tags=[f"graph:step:{task.step}", *self._inherited],
+                metadata=self._metadata,
+                parents=around.parents,
+                inputs=task.input,
+                has_inputs=True,
+            )
         )
 
     def get_child(self, tag: str | None = None) -> CallbackManager | AsyncCallbackManager:
         """The callback manager of what runs inside, as core's run managers make it."""
-        handlers = self.handlers
-        return self._manager(
+        handlers = self._around.handlers
+        return self._around.manager(
             handlers=list(handlers),
             inheritable_handlers=list(handlers),
             parent_run_id=self.run_id,
-            tags=self._inherited if tag is None else [*self._inherited, tag],
+            tags=list(self._inherited) if tag is None else [*self._inherited, tag],
             inheritable_tags=list(self._inherited),
             metadata=dict(self._metadata),
             inheritable_metadata=dict(self._metadata),
@@ -97,17 +117,17 @@ class OwnRun:
 
     def show(self, result: Any) -> None:
         """The node's result, as its one chunk."""
-        self._capture.chunk(self.run_id, result)
+        self._around.capture.chunk(self.run_id, result)
 
     def on_chain_end(self, output: Any) -> Awaitable[None] | None:
         """The node is done; something to await if the consumer is behind."""
-        self._capture.on_chain_end(output, run_id=self.run_id)
+        self._around.capture.on_chain_end(output, run_id=self.run_id)
         return self._room()
 
     def on_chain_error(self, error: BaseException) -> None:
         """The node raised."""
-        self._capture.on_chain_error(error, run_id=self.run_id)
+        self._around.capture.on_chain_error(error, run_id=self.run_id)
 
     def _room(self) -> Awaitable[None] | None:
-        mailbox = self._mailbox
+        mailbox = self._around.mailbox
         return mailbox.room() if isinstance(mailbox, AsyncMailbox) and mailbox.full else None

@@ -206,6 +206,11 @@ class Session:
             yield Call(root.on_chain_end(self.output))
             yield from self._drain()
 
+    @property
+    def emits(self) -> bool:
+        """Whether nodes may send values with a stream writer that somebody reads."""
+        return self._log.wants(Emitted)
+
     def result(self) -> Any:
         """What ``invoke`` returns: the final state, or ``None`` if nothing of the output was ever written."""
         return self.output if self.machine.changed_output else None

@@ -120,6 +120,7 @@ class Model(pydantic.BaseModel):
 
 class Celsius(pydantic.BaseModel):
     degrees: float
+    inner: Inner = Inner()
 
     @pydantic.field_serializer("degrees")
     def with_unit(self, degrees: float) -> str:
@@ -348,7 +349,7 @@ CONTAINERS: list[tuple[object, object]] = [
     (Plain("n", Slotted(1)), {"name": "n", "parts": {"value": 1}}),
     (Numbers([1, 2]), [1, 2]),
     (Old(b={1}), {"a": 1, "b": [1]}),
-    (Celsius(degrees=3), {"degrees": "3.0 °C"}),
+    (Celsius(degrees=3, inner=Wider()), {"degrees": "3.0 °C", "inner": {"a": 1, "b": 2}}),
     (BrokenDump(), {"a": 1}),
     (
         Model(inner=Wider(), thing={1}, more=b"a"),  # type: ignore[call-arg]
@@ -652,6 +653,22 @@ def test_amount_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_json, "_MAX_ITEMS", 3)
     cut = {"type": "truncated", "of": f"{HERE}.Endless"}
     assert to_jsonable(Endless()) == [0, 0, 0, cut]
+
+
+def test_what_only_looks_like_a_marker_is_encoded() -> None:
+    """Someone's own object with the keys of a marker is an object like any other."""
+    alike: list[dict[object, object]] = [
+        {"type": "truncated", "of": {1}},
+        {"type": "truncated", "of": "\ud800"},
+        {"type": "truncated", "of": 1},
+        {"type": {1}, "of": "x"},
+    ]
+    assert to_jsonable(alike) == [
+        {"type": "truncated", "of": [1]},
+        {"type": "truncated", "of": "\ufffd"},
+        {"type": "truncated", "of": 1},
+        {"type": [1], "of": "x"},
+    ]
 
 
 def test_a_wide_value_that_repeats_itself_ends() -> None:

@@ -384,7 +384,6 @@ _BY_BASE: Final[tuple[tuple[type, _Rule], ...]] = (
 """The first base that fits gives the rule. (A ``datetime`` is a ``date``.)"""
 
 _BY_PROTOCOL: Final[tuple[tuple[type, _Rule], ...]] = (
-    (Iterator, _opaque),
     (Mapping, _mapped),
     (Set, lambda value: _Unordered(_iterated(value))),
     (Sequence, _iterated),
@@ -592,14 +591,13 @@ class _Encoder:
             target, items = {}, self._members(shape)
         else:
             target, items = [None] * len(shape), enumerate(list(shape))
-        self._inside.setdefault(id(source), len(self._stack))
+        self._inside[id(source)] = len(self._stack)
         self._stack.append(_Frame(source, target, items, type(shape) in _SETS))
         return target
 
     def _leave(self) -> None:
         frame = self._stack.pop()
-        if self._inside.get(id(frame.source)) == len(self._stack):
-            del self._inside[id(frame.source)]
+        self._inside.pop(id(frame.source), None)
         if frame.unordered:
             frame.target.sort(key=_canonical)
 

@@ -1,0 +1,283 @@
+"""The differences we choose, each with the number it has in migration_guide/differences.md.
+
+A test shows both sides: what LangGraph or core does today, and what we do. When theirs changes, the difference may be
+gone, and the test says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import sys
+import typing
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
+from pydantic import BaseModel, ValidationError
+from typing_extensions import TypedDict
+
+from tests.support.engines import LANGGRAPH, OURS, Library
+from tests.support.models import StreamingChat, chat_chain
+
+pytestmark = pytest.mark.langgraph
+
+TABLE = Path(__file__).parents[2] / "migration_guide" / "differences.md"
+
+
+class State(TypedDict, total=False):
+    x: int
+    y: int
+
+
+def line(lib: Library, *nodes: Any, schema: Any = State) -> Any:
+    """A graph of these nodes, one after the other, named a, b, c, …"""
+    builder = lib.StateGraph(schema)
+    names = "abcdefgh"[: len(nodes)]
+    for name, node in zip(names, nodes, strict=True):
+        builder.add_node(name, node)
+    for start, end in zip([lib.START, *names], names, strict=False):
+        builder.add_edge(start, end)
+    return builder
+
+
+def loop(lib: Library, turns: int) -> Any:
+    """A graph that comes back to its node until it has been there this often."""
+    builder = line(lib, lambda state: {"x": state["x"] + 1})
+    builder.add_conditional_edges("a", lambda state: "a" if state["x"] < turns else lib.END, ["a", lib.END])
+    return builder.compile()
+
+
+def events_of(graph: Any, value: Any, **kwargs: Any) -> list[Any]:
+    """What ``astream_events`` gives, version 2."""
+
+    async def collect() -> list[Any]:
+        return [event async for event in graph.astream_events(value, version="v2", **kwargs)]
+
+    return asyncio.run(collect())
+
+
+def test_every_difference_has_a_number_and_a_test() -> None:
+    """The table and this module name the same differences, without a gap."""
+    rows = [int(n) for n in re.findall(r"^\| D(\d+) \|", TABLE.read_text("utf-8"), re.MULTILINE)]
+    tests = {int(m.group(1)) for name in globals() if (m := re.match(r"test_d(\d+)_", name))}
+    assert list(range(1, len(rows) + 1)) == rows == sorted(tests)
+
+
+def test_d1_unknown_destination(caplog: pytest.LogCaptureFixture) -> None:
+    """A route to nowhere is an error here, a warning in LangGraph's log there."""
+    built = {lib.name: line(lib, lambda s: {"x": 1}) for lib in (LANGGRAPH, OURS)}
+    for builder in built.values():
+        builder.add_conditional_edges("a", lambda state: "nowhere")
+    with caplog.at_level(logging.WARNING):
+        assert built["langgraph"].compile().invoke({"x": 0}) == {"x": 1}
+    assert "nowhere" in caplog.text
+    with pytest.raises(Exception, match=r"'a' answered 'nowhere'.*may answer 'a'"):
+        built["lcel_compat"].compile().invoke({"x": 0})
+
+
+def test_d1_answer_outside_the_path_map() -> None:
+    """An answer that the path map does not know names the answers that it does."""
+    for lib, error in ((LANGGRAPH, "KeyError"), (OURS, "InvalidUpdateError")):
+        builder = line(lib, lambda s: {"x": 1})
+        builder.add_conditional_edges("a", lambda state: "no", {"yes": lib.END})
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - its class is what is compared
+            builder.compile().invoke({"x": 0})
+        assert type(caught.value).__name__ == error
+    assert "'yes'" in str(caught.value)
+
+
+def test_d2_events_as_a_mode_and_synchronously() -> None:
+    """Events are a stream mode like the others, and there are synchronous ones."""
+    ours, theirs = (line(lib, lambda s: {"x": 1}).compile() for lib in (OURS, LANGGRAPH))
+    expected = [event["event"] for event in events_of(theirs, {"x": 0})]
+    assert [e["event"] for e in ours.stream({"x": 0}, stream_mode="events")] == expected
+    assert [e["event"] for e in ours.stream_events({"x": 0})] == expected
+    assert list(theirs.stream({"x": 0}, stream_mode="events")) == []
+    with pytest.raises(NotImplementedError):
+        list(theirs.stream_events({"x": 0}, version="v2"))
+
+
+def test_d3_recursion_limit_of_events() -> None:
+    """A loop of 30 turns is fine under every path here; LangGraph's stops at 25 in ``astream_events``."""
+    assert events_of(loop(OURS, 30), {"x": 0})[-1]["data"]["output"] == {"x": 30}
+    theirs = loop(LANGGRAPH, 30)
+    assert theirs.invoke({"x": 0}) == {"x": 30}
+    with pytest.raises(RecursionError):
+        events_of(theirs, {"x": 0})
+    with pytest.raises(RecursionError):
+        events_of(theirs.with_config(recursion_limit=60), {"x": 0})
+
+
+def test_d4_tuples_and_unknown_modes() -> None:
+    """A tuple of modes labels its items; a mode that does not exist is named."""
+    ours, theirs = (line(lib, lambda s: {"x": 1}).compile() for lib in (OURS, LANGGRAPH))
+    modes = ("updates", "values")
+    assert list(ours.stream({"x": 0}, stream_mode=modes)) == list(theirs.stream({"x": 0}, stream_mode=list(modes)))
+    assert all(isinstance(item, dict) for item in theirs.stream({"x": 0}, stream_mode=modes))
+    assert list(theirs.stream({"x": 0}, stream_mode="nope")) == []
+    for wrong in ("nope", [], ["values", "nope"]):
+        with pytest.raises(ValueError, match="'values', 'updates'"):
+            list(ours.stream({"x": 0}, stream_mode=wrong))
+
+
+class Form(BaseModel):
+    text: str = ""
+
+
+def test_d5_what_was_streamed_before_a_failure() -> None:
+    """The state after the first step reaches the consumer although the second cannot be prepared."""
+    seen: dict[str, list[Any]] = {}
+    for lib in (LANGGRAPH, OURS):
+        items = seen.setdefault(lib.name, [])
+        graph = line(lib, lambda s: s, schema=Form).compile()
+        with pytest.raises(ValidationError):
+            items.extend(graph.stream({"text": ["no text"]}, stream_mode="values"))
+        with pytest.raises(ValidationError):
+            for item in graph.stream({"text": ["no text"]}, stream_mode="values"):
+                items.append(item)
+    assert seen == {"langgraph": [], "lcel_compat": [{"text": ["no text"]}, {"text": ["no text"]}]}
+
+
+class Plain(typing.TypedDict):
+    question: str
+
+
+def test_d6_schemas_of_typing_typed_dicts() -> None:
+    """A ``typing.TypedDict`` has a JSON schema on every Python."""
+    ours, theirs = (line(lib, lambda s: s, schema=Plain).compile() for lib in (OURS, LANGGRAPH))
+    assert ours.get_input_jsonschema()["properties"] == {"question": {"title": "Question", "type": "string"}}
+    assert "question" in str(ours.get_output_schema().model_json_schema())
+    if sys.version_info < (3, 12):
+        with pytest.raises(Exception, match="typing_extensions"):
+            theirs.get_input_jsonschema()
+
+
+class Parents(BaseCallbackHandler):
+    """Remembers the parent of every chain run."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def on_chain_start(self, *args: Any, parent_run_id: Any = None, **kwargs: Any) -> None:
+        self.seen.append(parent_run_id)
+
+
+def test_d7_a_listener_inside_a_node_sees_a_root() -> None:
+    """While nobody listens to the graph, what runs in a node with its own handler has no parent."""
+    seen = {}
+    for lib in (LANGGRAPH, OURS):
+        handler = Parents()
+        inner = RunnableLambda(lambda x: x).with_config(callbacks=[handler])
+        line(lib, lambda state, inner=inner: inner.invoke(state)).compile().invoke({"x": 1})
+        seen[lib.name] = handler.seen
+    assert seen["lcel_compat"] == [None]
+    assert seen["langgraph"] != [None]
+
+
+class Names(BaseCallbackHandler):
+    """Remembers the name of every chain run."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def on_chain_start(self, *args: Any, name: Any = None, **kwargs: Any) -> None:
+        self.seen.append(name)
+
+
+def test_d8_name_of_a_lambda_that_routes() -> None:
+    """The run of a lambda path has one name in both colours."""
+    seen: dict[str, list[Any]] = {}
+    for lib in (LANGGRAPH, OURS):
+        builder = line(lib, lambda s: {"x": 1})
+        builder.add_conditional_edges("a", lambda state: lib.END, [lib.END])
+        sync, asynchronous = Names(), Names()
+        builder.compile().invoke({"x": 0}, {"callbacks": [sync]})
+        asyncio.run(builder.compile().ainvoke({"x": 0}, {"callbacks": [asynchronous]}))
+        seen[lib.name] = [sync.seen[-1], asynchronous.seen[-1]]
+    assert seen == {"langgraph": ["RunnableCallable", None], "lcel_compat": [None, None]}
+
+
+def test_d9_synchronous_events_stream() -> None:
+    """A parser inside a node streams in synchronous events as it does in asynchronous ones."""
+    graph = line(OURS, chat_chain(StreamingChat()) | (lambda text: {"y": len(text)})).compile()
+    kinds = [event["event"] for event in graph.stream_events({"topic": "parrots"})]
+    assert kinds.count("on_parser_stream") > 1
+
+
+def _none(chunks: Iterator[Any]) -> Iterator[Any]:
+    yield from ()
+
+
+async def _anone(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    for nothing in ():
+        yield nothing
+
+
+def test_d10_a_node_without_chunks_is_followed() -> None:
+    """The node after a silent one runs, whether somebody looks at events or not."""
+    ran = {}
+    for lib in (LANGGRAPH, OURS):
+        graph = line(lib, RunnableGenerator(_none, _anone), lambda s: {"y": 2}).compile()
+        ended = [e["name"] for e in events_of(graph, {"x": 1}) if e["event"] == "on_chain_end"]
+        ran[lib.name] = "b" in ended
+    assert ran == {"langgraph": False, "lcel_compat": True}
+
+
+def test_d11_messages_as_chunks_lose_nothing() -> None:
+    """With messages as the root's chunks, every parser chunk is still there, every time."""
+    chain = chat_chain(StreamingChat()).with_config(run_name="asked") | (lambda text: {"y": len(text)})
+    graph = line(OURS, chain).compile()
+
+    def parsed(**kwargs: Any) -> int:
+        return sum(e["event"] == "on_parser_stream" for e in events_of(graph, {"topic": "parrots"}, **kwargs))
+
+    expected = parsed()
+    assert {parsed(stream_mode="messages") for _ in range(10)} == {expected}
+
+
+def test_d12_events_of_version_3() -> None:
+    """Version 3 is refused at the call, with a word on what to use."""
+    graph = line(OURS, lambda s: s).compile()
+    with pytest.raises(NotImplementedError, match="version='v2'"):
+        graph.astream_events({"x": 1}, version="v3")
+    with pytest.raises(NotImplementedError, match="version='v2'"):
+        graph.stream_events({"x": 1}, version="v3")
+
+
+def _lead(graph: Runnable[Any, Any], made: list[int]) -> int:
+    """How far a node that writes in a loop gets ahead of a consumer that lets it run after each item."""
+
+    async def consume() -> int:
+        made.clear()
+        lead = taken = 0
+        async for _ in graph.astream({"x": 1}, stream_mode="custom"):
+            taken += 1
+            await asyncio.sleep(0)
+            lead = max(lead, len(made) - taken)
+        return lead
+
+    return asyncio.run(consume())
+
+
+def test_d13_the_producer_waits() -> None:
+    """A node is held at its next await when the consumer has as much before it as was agreed."""
+    made: list[int] = []
+
+    def writes(lib: Library) -> Any:
+        async def node(state: Any) -> Any:
+            writer = lib.get_stream_writer()
+            for number in range(500):
+                made.append(number)
+                writer(number)
+                await asyncio.sleep(0)
+                await asyncio.sleep(0) if number % 2 else None
+            return {"y": 1}
+
+        return node
+
+    assert _lead(line(OURS, writes(OURS)).compile(buffer=4), made) <= 5
