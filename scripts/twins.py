@@ -70,9 +70,7 @@ def _same_body(sync: FUNCTION, other: FUNCTION) -> list[str]:
     """Return the lines of the body if both functions have the same, else none."""
     bodies = [ast.unparse(ast.Module(_statements(f), type_ignores=[])) for f in (sync, other)]
     left, right = (_words(body) for body in bodies)
-    same = len(left) == len(right) and all(
-        a == b or a == sync_name(b) for a, b in zip(left, right, strict=True)
-    )
+    same = len(left) == len(right) and all(a == b or a == sync_name(b) for a, b in zip(left, right, strict=True))
     return bodies[0].splitlines() if same else []
 
 

@@ -23,9 +23,7 @@ LEFT_OUT = pytest.StashKey[list[str]]()
 
 for name, examples in {"dev": 20, "ci": 100, "soak": 2000}.items():
     # Seeded, so that a failure is the code's and not the day's; the busy machine sets no deadline.
-    settings.register_profile(
-        name, max_examples=examples, derandomize=True, database=None, deadline=None
-    )
+    settings.register_profile(name, max_examples=examples, derandomize=True, database=None, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
@@ -46,15 +44,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def _needs_langgraph(path: Path) -> bool:
     modules = imported_at_module_level(ast.parse(path.read_text("utf-8")))
-    return any(
-        module.split(".")[0] == "langgraph" and not module.startswith(FROM_CHECKPOINT)
-        for module in modules
-    )
+    return any(module.split(".")[0] == "langgraph" and not module.startswith(FROM_CHECKPOINT) for module in modules)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print which files were left out, since a file that is not collected leaves no trace."""
     for path in config.stash[LEFT_OUT]:
         terminalreporter.write_line(f"LEFT OUT {path}: LangGraph is not installed")

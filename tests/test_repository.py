@@ -70,9 +70,7 @@ def cycle_in(modules: list[Module]) -> list[str]:
     names = {module.name for module in modules}
     imports = {
         module.name: {
-            name
-            for name in imported_at_module_level(module.tree, module.package)
-            if name in names - {module.name}
+            name for name in imported_at_module_level(module.tree, module.package) if name in names - {module.name}
         }
         for module in modules
     }

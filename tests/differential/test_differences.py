@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda
 from pydantic import BaseModel, ValidationError
 from typing_extensions import TypedDict
 
@@ -30,6 +30,7 @@ TABLE = Path(__file__).parents[2] / "migration_guide" / "differences.md"
 
 
 class State(TypedDict, total=False):
+    topic: str
     x: int
     y: int
 
@@ -76,7 +77,7 @@ def test_d1_unknown_destination(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert built["langgraph"].compile().invoke({"x": 0}) == {"x": 1}
     assert "nowhere" in caplog.text
-    with pytest.raises(Exception, match=r"'a' answered 'nowhere'.*may answer 'a'"):
+    with pytest.raises(Exception, match=r"node 'a' answered 'nowhere'.*may answer"):
         built["lcel_compat"].compile().invoke({"x": 0})
 
 
@@ -173,7 +174,11 @@ def test_d7_a_listener_inside_a_node_sees_a_root() -> None:
     for lib in (LANGGRAPH, OURS):
         handler = Parents()
         inner = RunnableLambda(lambda x: x).with_config(callbacks=[handler])
-        line(lib, lambda state, inner=inner: inner.invoke(state)).compile().invoke({"x": 1})
+
+        def node(state: State, config: RunnableConfig, inner: Any = inner) -> Any:
+            return inner.invoke(state, config)
+
+        line(lib, node).compile().invoke({"x": 1})
         seen[lib.name] = handler.seen
     assert seen["lcel_compat"] == [None]
     assert seen["langgraph"] != [None]

@@ -54,7 +54,15 @@ class State(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A runnable with an input; ``at_once`` if runs in it overlap, ``only`` if it has one colour."""
+    """A runnable with an input.
+
+    Attributes:
+        at_once: Whether runs in it overlap.
+        only: The one colour it has.
+        itself: Whether it is a node without ``as_node``.
+        blocks: Whether core before 1.0 looks for a function's source file while the loop is running
+            (runnables/utils.py, ``get_function_nonlocals``).
+    """
 
     name: str
     make: Make
@@ -63,6 +71,7 @@ class Kind:
     only: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     itself: bool = False
+    blocks: bool = False
 
     def graph(self) -> Any:
         """Return the runnable as the only node of a graph: behind ``as_node``, or ``itself``."""
@@ -460,7 +469,7 @@ def configurable_alternatives() -> Runnable[Any, Any]:
     return StreamingChat().configurable_alternatives(which, default_key="parrot", crow=StreamingChat(text="A crow."))
 
 
-@kind({"question": "And you?"}, at_once=True, config={"configurable": {"session_id": "1"}})
+@kind({"question": "And you?"}, at_once=True, blocks=True, config={"configurable": {"session_id": "1"}})
 def message_history() -> Runnable[Any, Any]:
     asked = ChatPromptTemplate.from_messages([MessagesPlaceholder("before"), ("human", "{question}")])
     with warnings.catch_warnings():
@@ -486,7 +495,7 @@ def sequence_itself() -> Runnable[Any, Any]:
     return RunnableLambda(_asked) | chat_chain() | (lambda text: {"y": text})
 
 
-@kind("parrots", itself=True, at_once=True)
+@kind("parrots", itself=True, at_once=True, blocks=True)
 def parallel_itself() -> Runnable[Any, Any]:
     return RunnableParallel(y=RunnableLambda(_asked) | chat_chain())
 

@@ -5,8 +5,9 @@ A line is the event, the run's name and number, its tags where they are new, and
     on_chain_start LangGraph #1 input={'x': 'hi'}
       on_chain_start node #2 in #1 [graph:step:1] input={'x': 'hi'}
 
-What differs from one release of langchain-core to the next and that no consumer reads (a message's metadata and
-usage, an empty field, where a class lives) is left out.
+Left out is what differs between releases of langchain-core: a message's metadata, empty fields, where a class lives,
+and the empty chunk that core since 1.0 ends a model's stream with, in all the runs it passes through (EVENTS.md,
+rule 21; ``test_kinds.py`` checks it apart).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def script(recorded: Iterable[Any], *, at_once: bool = False) -> str:
         at_once: Whether runs in it overlap, so that the order of arrival flaps. Then each run stands as a block (its
             start, the runs inside it, its chunks, its end), siblings by step and content, chunks that are dicts by key.
     """
-    items = list(recorded)
+    items = without_last(recorded)
     events = [item for item in items if not isinstance(item, Raised)]
     lines = list(_blocks(events)) if at_once else list(_in_time(events))
     return number("\n".join(lines + [f"raised {i.error}: {i.text}" for i in items if isinstance(i, Raised)]))
@@ -42,7 +43,36 @@ def script(recorded: Iterable[Any], *, at_once: bool = False) -> str:
 def items_script(items: Iterable[Any]) -> str:
     """Return the items of stream modes as a script: one line per item, events as in ``script``."""
     shown: dict[str, list[str]] = {}
-    return number("\n".join(_item(item, shown) for item in items))
+    return number("\n".join(_item(item, shown) for item in without_last(items)))
+
+
+def without_last(recorded: Iterable[Any]) -> list[Any]:
+    """Return events or items of modes without the chunks that end a stream and hold nothing."""
+    items = list(recorded)
+    last = {found[0]: index for index, item in enumerate(items) if (found := _chunk(item))}
+    left_out = {index for index in last.values() if _is_empty((_chunk(items[index]) or ((), None))[1])}
+    return [item for index, item in enumerate(items) if index not in left_out]
+
+
+def _chunk(item: Any) -> tuple[tuple[Any, ...], Any] | None:
+    """The chunk in an event or an item, under whatever it is a part of."""
+    match item:
+        case {"event": _, "data": {"chunk": chunk}, "run_id": run}:
+            return (run, *(chunk if isinstance(chunk, dict) else ())), chunk
+        case (AIMessageChunk() as chunk, dict()):
+            return (chunk.id,), chunk
+        case (str() as mode, inner) if found := _chunk(inner):
+            return (mode, *found[0]), found[1]
+        case _:
+            return None
+
+
+def _is_empty(chunk: Any) -> bool:
+    if isinstance(chunk, AIMessageChunk):
+        return chunk.content == "" and not chunk.tool_call_chunks
+    if isinstance(chunk, dict):
+        return bool(chunk) and all(map(_is_empty, chunk.values()))
+    return isinstance(chunk, str) and chunk == ""
 
 
 def brief(value: Any) -> str:

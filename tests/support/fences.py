@@ -118,9 +118,7 @@ class Page:
         try:
             runners[fence.language](fence)
         except Exception as error:
-            raise FenceError(
-                f"{self.name}:{fence.line}: {type(error).__name__}: {error}"
-            ) from error
+            raise FenceError(f"{self.name}:{fence.line}: {type(error).__name__}: {error}") from error
 
     def _python(self, fence: Fence) -> None:
         if fence.file:

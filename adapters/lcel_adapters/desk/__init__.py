@@ -1,6 +1,6 @@
-"""A support desk: the sample application, written as plain LCEL.
+"""A support desk: the sample application, written as plain LCEL, and the same as graphs.
 
-It needs langchain-core alone and knows nothing of graphs. Questions about a product go through a
+The chain needs langchain-core alone and knows nothing of graphs. Questions about a product go through a
 parallel step (search the shipped articles, triage the question as JSON), a formatting step and a
 branch with three prompts; the answer streams as `str` chunks.
 
@@ -8,8 +8,8 @@ branch with three prompts; the answer streams as `str` chunks.
 
     build_chain().invoke({"question": "How do I get a refund?"})
 
-`chain` is the application with the default model, so that `lcel_adapters.desk:chain` names it on a
-command line. Everything but `QUESTIONS` is imported on first use: importing this package is cheap.
+`chain` is the application with the default model, `graph` the chain in one node of a graph, and
+`step_graph` its parts as nodes, so that `lcel_adapters.desk:chain` names one on a command line. Everything but `QUESTIONS` is imported on first use: importing this package is cheap.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
     from lcel_adapters.desk._articles import load_articles
     from lcel_adapters.desk._chain import Parts, build_chain, build_parts
+    from lcel_adapters.desk._graph import build_graph, build_step_graph
     from lcel_adapters.desk._loading import ModelSpecError, load_model
     from lcel_adapters.desk._model import DeskModel
     from lcel_adapters.desk._retriever import HelpCenterRetriever
 
     chain: Runnable[dict[str, Any], str]
+    graph: Runnable[Any, Any]
+    step_graph: Runnable[Any, Any]
 
 __all__ = [
     "QUESTIONS",
@@ -35,10 +38,14 @@ __all__ = [
     "ModelSpecError",
     "Parts",
     "build_chain",
+    "build_graph",
     "build_parts",
+    "build_step_graph",
     "chain",
+    "graph",
     "load_articles",
     "load_model",
+    "step_graph",
 ]
 
 QUESTIONS = (
@@ -59,16 +66,21 @@ _HOMES = {
     "ModelSpecError": "_loading",
     "Parts": "_chain",
     "build_chain": "_chain",
+    "build_graph": "_graph",
     "build_parts": "_chain",
+    "build_step_graph": "_graph",
     "load_articles": "_articles",
     "load_model": "_loading",
 }
 
 
+_BUILT = {"chain": "build_chain", "graph": "build_graph", "step_graph": "build_step_graph"}
+
+
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use (PEP 562), and build `chain` on first use."""
-    if name == "chain":
-        value: Any = __getattr__("build_chain")()
+    """Import a public name on first use (PEP 562), and build `chain` and the graphs on first use."""
+    if name in _BUILT:
+        value: Any = __getattr__(_BUILT[name])()
     elif name in _HOMES:
         value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     else:
