@@ -13,7 +13,7 @@ from lcel_compat._execute import ASYNC, SYNC, execute, run_async, run_sync, sett
 from lcel_compat._machine import Task
 from lcel_compat._mailbox import AsyncMailbox, Give, ThreadMailbox
 from lcel_compat._program import Program
-from lcel_compat._session import Call, Finished, Request, Session, Start, Wait
+from lcel_compat._session import Call, Drain, Finished, Request, Session, Start, Wait
 from lcel_compat.modes import LIVE
 
 _UNREAD = 1 << 62
@@ -53,15 +53,20 @@ class AsyncRun:
             while True:
                 reply = None
                 try:
-                    if type(step) is Give:
-                        yield step.item
+                    if type(step) is Wait:
+                        while (reply := mailbox.take()) is None or type(reply) is Give:
+                            if reply is None:
+                                await mailbox.arrival()
+                            else:
+                                yield reply.item
                     elif type(step) is Start:
                         work = _work_async(session, mailbox, step.task, running)
                         running[step.task] = loop.create_task(work, context=copy_context(), name=step.task.name)
-                    elif type(step) is Wait:
-                        await mailbox.arrival()
                     elif type(step) is Call:
                         reply = await step.result
+                    elif type(step) is Drain:
+                        for item in mailbox.rest():
+                            yield item
                     else:
                         mailbox.close()
                         await settle(list(running.values()), GRACE)
@@ -142,18 +147,22 @@ class SyncRun:
             while True:
                 reply = None
                 try:
-                    if type(step) is Give:
-                        yield step.item
+                    if type(step) is Wait:
+                        while (reply := mailbox.take()) is None or type(reply) is Give:
+                            if reply is None:
+                                mailbox.wait()
+                            else:
+                                yield reply.item
                     elif type(step) is Start:
                         if self._live or step.beside:
                             pool = pool or ThreadPoolExecutor(self._threads, "lcel-compat")
                             pool.submit(copy_context().run, _work_sync, session, mailbox, step.task)
                         else:
                             copy_context().run(_work_sync, session, mailbox, step.task)
-                    elif type(step) is Wait:
-                        mailbox.wait()
                     elif type(step) is Call:
                         reply = step.result
+                    elif type(step) is Drain:
+                        yield from mailbox.rest()
                     else:
                         mailbox.close()
                         if pool is not None:

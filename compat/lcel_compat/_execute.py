@@ -187,7 +187,7 @@ class Frame:
     writer: StreamWriter
 
     def node_config(self, task: Task) -> RunnableConfig:
-        """The configuration that a node's body is run with, without callbacks."""
+        """The configuration that is common to a node's body and conditional edges, without callbacks."""
         run = self.config
         config: dict[str, Any] = {
             "tags": task.tags,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ _LOOK_AGAIN_AFTER = 0.05
 
 @dataclass(slots=True)
 class Give:
-    """An item for the consumer, as a message, and as the instruction to hand it out."""
+    """An item for the consumer, as a message."""
 
     item: Any
 
@@ -39,7 +40,7 @@ class Mailbox:
         closed: Whether nobody reads any more.
     """
 
-    __slots__ = ("_condition", "_held", "_queue", "closed", "given", "limit", "taken")
+    __slots__ = ("_condition", "_held", "_producers", "_queue", "closed", "given", "limit", "taken")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -47,6 +48,7 @@ class Mailbox:
         self.taken = 0
         self.closed = False
         self._held = 0
+        self._producers: deque[asyncio.Future[None]] = deque()
         self._queue: deque[Any] = deque()
         self._condition = threading.Condition(threading.Lock())
 
@@ -62,13 +64,15 @@ class Mailbox:
         message = self._queue.popleft()
         if type(message) is Give:
             self.taken += 1
-            if self._somebody_waits and not self.full:
+            if (self._held or self._producers) and not self.full:
                 self._release()
         return message
 
-    @property
-    def _somebody_waits(self) -> bool:
-        return self._held > 0
+    def rest(self) -> Iterator[Any]:
+        """The items that are there."""
+        while (message := self.take()) is not None:
+            if type(message) is Give:
+                yield message.item
 
     def _release(self) -> None:
         """There is room: whoever waits for it may go on."""
@@ -104,14 +108,13 @@ class Mailbox:
 class AsyncMailbox(Mailbox):
     """The mailbox of a run that an event loop drives."""
 
-    __slots__ = ("_loop", "_producers", "_thread", "_waiter")
+    __slots__ = ("_loop", "_thread", "_waiter")
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._waiter: asyncio.Future[None] | None = None
-        self._producers: deque[asyncio.Future[None]] = deque()
 
     def arrival(self) -> asyncio.Future[None]:
         """Something to await until there is a message; to be called, and awaited, when there is none."""
@@ -121,10 +124,6 @@ class AsyncMailbox(Mailbox):
     def room_needed(self) -> bool:
         """Whether the caller is on the loop's thread and would have to wait in ``room``."""
         return self.full and threading.get_ident() == self._thread
-
-    @property
-    def _somebody_waits(self) -> bool:
-        return self._held > 0 or bool(self._producers)
 
     async def room(self) -> None:
         """Wait until there is room. In any other loop than the run's own this returns at once."""

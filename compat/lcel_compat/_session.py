@@ -3,9 +3,11 @@
 ``Session.conduct`` decides everything that is the same whether a run is awaited or not: it asks the machine what to
 do next and yields instructions. Two drivers carry them out (``_drive.py``)::
 
-    Call(x)     finish a callback, send back its result     Start(task)  run a node beside the others
-    Give(item)  hand an item to the consumer                WAIT         until there is a message
-                                                            STOP         end the nodes that run
+    Call(x)      finish a callback, send back its result
+    Start(task)  run a node beside the others
+    WAIT         hand out items until a node is done, send back its Finished
+    DRAIN        hand out the items that are there
+    STOP         end the nodes that run
 
 A run ends once: it completes, it fails because a node or the graph itself raised, or an exception arrives from the
 driver because the consumer stopped or was cancelled. Callbacks see an end or an error accordingly.
@@ -27,7 +29,7 @@ from lcel_compat._core import langsmith_tracer
 from lcel_compat._execute import ASYNC, ChainRun, Colour, Frame
 from lcel_compat._log import Emitted, Entry, Log, Projection
 from lcel_compat._machine import Machine, Task
-from lcel_compat._mailbox import Give, Mailbox
+from lcel_compat._mailbox import Mailbox
 from lcel_compat._program import Program
 from lcel_compat._runs import node_runs
 from lcel_compat.modes import CAPTURED, MODES, EventFilter, Scope
@@ -49,7 +51,11 @@ class Start:
 
 
 class Wait:
-    """Come back when there is a message."""
+    """Hand out items as they come until a node is done; come back with its ``Finished``."""
+
+
+class Drain:
+    """Hand out the items that are there."""
 
 
 class Stop:
@@ -57,8 +63,9 @@ class Stop:
 
 
 WAIT: Final = Wait()
+DRAIN: Final = Drain()
 STOP: Final = Stop()
-Instruction: TypeAlias = Call | Give | Start | Wait | Stop
+Instruction: TypeAlias = Call | Start | Wait | Drain | Stop
 
 
 @dataclass(slots=True, kw_only=True)
@@ -191,7 +198,7 @@ class Session:
             failure = yield from self._supersteps()
             if failure is not None:
                 yield STOP
-                yield from self._drain()
+            yield DRAIN
         except BaseException as error:
             yield STOP
             if root is not None:
@@ -204,7 +211,7 @@ class Session:
         self.output = self.machine.output()
         if root is not None:
             yield Call(root.on_chain_end(self.output))
-            yield from self._drain()
+            yield DRAIN
 
     @property
     def emits(self) -> bool:
@@ -275,22 +282,16 @@ class Session:
         running = 0
         try:
             ready.extend(self._hand_on(self.machine.begin(self._request.value)))
-            while True:
+            while ready or running:
                 while ready and running < self._limit:
                     running += 1
                     yield Start(ready.popleft(), running + len(ready) > 1)
-                message = self._mailbox.take()
-                if message is None:
-                    if not running:
-                        return None
-                    yield WAIT
-                elif type(message) is Give:
-                    yield message
-                else:
-                    running -= 1
-                    ready.extend(self._settle(message))
+                done: Finished = yield WAIT
+                running -= 1
+                ready.extend(self._settle(done))
         except _Failed as failed:
             return failed.error
+        return None
 
     def _hand_on(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """The first task only hands the input on; without a conditional entry there is nothing to run."""
@@ -313,12 +314,6 @@ class Session:
         except Exception as error:
             # It ends the run as a node's does: what was streamed before is handed out.
             raise _Failed(error) from error
-
-    def _drain(self) -> Generator[Instruction, Any, None]:
-        """Hand out what is still there."""
-        while (message := self._mailbox.take()) is not None:
-            if type(message) is Give:
-                yield message
 
 
 class _Failed(Exception):

@@ -49,7 +49,7 @@ def test_synchronous_events(kind: Kind) -> None:
     assert _script(kind, SYNC) == _script(kind)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @ALL
 def test_events_do_not_flap(kind: Kind) -> None:
     """Twenty runs give one and the same script."""
@@ -141,7 +141,7 @@ def _runnable_classes() -> frozenset[type]:
     return frozenset({Runnable, *(cls for cls in _subclasses(Runnable) if _is_public(cls))})
 
 
-def _subclasses(cls: type) -> Iterator[type]:
+def _subclasses(cls: Any) -> Iterator[type]:
     for subclass in cls.__subclasses__():
         yield subclass
         yield from _subclasses(subclass)

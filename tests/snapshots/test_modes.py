@@ -1,96 +1,89 @@
-"""The items of every stream mode, for one small graph."""
+"""The items of every stream mode, of one small graph: alone and several at once."""
 
 from __future__ import annotations
 
-import operator
 from typing import Annotated, Any, Final, TypedDict
 
 import pytest
-from langchain_core.callbacks import dispatch_custom_event
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from syrupy.assertion import SnapshotAssertion
 
 from lcel_adapters import as_node
-from lcel_compat import END, START, StateGraph, add_messages, get_stream_writer
+from lcel_compat import END, START, StateGraph, StreamWriter, add_messages
 from lcel_compat.modes import MODES
 from tests.snapshots.script import items_script
 from tests.support.colours import ASYNC, SYNC, Colour
-from tests.support.models import chat_chain
+from tests.support.models import StreamingChat, chat_chain
 
+SHOWN: Final = ("values", "updates", "custom", "messages", "debug", "tasks", "events")
+LISTS: Final = (["values"], ["updates", "messages"], ["custom", "events"], list(SHOWN))
 REPEATED: Final = 20
-LISTS: Final = (["updates"], ["messages", "updates", "custom"], list(MODES))
-ASKED: Final = (*MODES, *LISTS)
 
 
 class Desk(TypedDict, total=False):
-    """A topic comes in; an answer, messages and a log go out."""
+    """A topic and the talk about it; ``answer`` is what a chain makes."""
 
     topic: str
     answer: str
-    messages: Annotated[list[BaseMessage], add_messages]
-    log: Annotated[list[str], operator.add]
+    messages: Annotated[list[AnyMessage], add_messages]
 
 
-def note(state: Desk) -> dict[str, Any]:
-    """Write to the stream, dispatch an event and update two keys."""
-    get_stream_writer()({"progress": 0.5})
-    dispatch_custom_event("noted", {"topic": state["topic"]})
-    return {"log": ["noted"], "messages": [AIMessage("Noted.", id="note-1")]}
+def _greet(state: Desk, writer: StreamWriter) -> dict[str, Any]:
+    writer({"done": 0})
+    writer("greeted")
+    return {"messages": [AIMessage(f"You ask about {state['topic']}.", id="greeting")]}
 
 
-def check(state: Desk) -> None:
-    """Look, and change nothing."""
+def _check(state: Desk) -> None:
+    return None
 
 
-def short(state: Desk) -> str:
-    """Name the way out."""
-    return "end"
+def _route(state: Desk) -> str:
+    return "talk" if state["topic"] == "parrots" else END
 
 
-def desk() -> Any:
-    """Return a graph of a function, a chain and a check, with a conditional edge."""
+def _graph() -> Any:
+    """A function that writes, a chain, a node without update, a choice, a model, and an end."""
     builder = StateGraph(Desk)
-    builder.add_node("note", note)
-    builder.add_node("reply", as_node(chat_chain(), input={"topic": "topic"}, output="answer"))
-    builder.add_node("check", check)
-    builder.add_edge(START, "note")
-    builder.add_edge("note", "reply")
-    builder.add_edge("reply", "check")
-    builder.add_conditional_edges("check", short, {"end": END})
-    return builder.compile(name="desk")
+    builder.add_node("greet", _greet)
+    builder.add_node("answer", as_node(chat_chain(), output="answer"))
+    builder.add_node("check", _check)
+    builder.add_node("talk", as_node(StreamingChat(message_id="talk"), input="messages", output="messages"))
+    builder.add_edge(START, "greet")
+    builder.add_edge("greet", "answer")
+    builder.add_edge("answer", "check")
+    builder.add_conditional_edges("check", _route)
+    return builder.compile()
 
 
 def _script(mode: Any, colour: Colour) -> str:
-    config = {"tags": ["mine"], "metadata": {"tenant": "zoo"}}
-    return items_script(colour.observe_stream(desk(), {"topic": "parrots"}, config, stream_mode=mode))
+    value = {"topic": "parrots", "messages": [HumanMessage("Hello.", id="hello")]}
+    return items_script(colour.observe_stream(_graph(), value, stream_mode=mode))
 
 
-def _name(mode: Any) -> str:
-    return mode if isinstance(mode, str) else f"list_of_{len(mode)}"
-
-
-@pytest.mark.parametrize("mode", ASKED, ids=_name)
+@pytest.mark.parametrize("mode", [*SHOWN, *LISTS], ids=lambda mode: mode if isinstance(mode, str) else "+".join(mode))
 def test_items(mode: Any, snapshot: SnapshotAssertion) -> None:
-    """A mode, alone or in a list, yields the items of its snapshot."""
-    assert _script(mode, ASYNC) == snapshot
+    """A mode, or a list of modes, gives the items of its snapshot, awaited or not."""
+    shown = _script(mode, ASYNC)
+    assert shown == snapshot
+    assert _script(mode, SYNC) == shown
 
 
-@pytest.mark.parametrize("mode", ASKED, ids=_name)
-def test_synchronous_items(mode: Any) -> None:
-    """The synchronous items are the asynchronous ones, in the same order."""
-    assert _script(mode, SYNC) == _script(mode, ASYNC)
+def test_a_list_gives_what_its_modes_give_alone() -> None:
+    """Taken apart by mode, the items of all modes at once are those of each mode by itself."""
+    value = {"topic": "cats", "messages": [HumanMessage("Hello.", id="hello")]}
+    together = ASYNC.observe_stream(_graph(), value, stream_mode=list(SHOWN))
+    for mode in SHOWN:
+        alone = ASYNC.observe_stream(_graph(), value, stream_mode=mode)
+        assert items_script(item for name, item in together if name == mode) == items_script(alone)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mode", ASKED, ids=_name)
-def test_items_do_not_flap(mode: Any, colour: Colour) -> None:
-    """Twenty runs yield one and the same items."""
-    assert len({_script(mode, colour) for _ in range(REPEATED)}) == 1
+def test_every_mode_has_a_snapshot() -> None:
+    """A stream mode that is added to the engine is added here."""
+    assert set(MODES) == set(SHOWN)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_list_holds_what_the_modes_yield_alone(mode: str, colour: Colour) -> None:
-    """Of the items of all modes at once, those of one mode are the items that it yields alone."""
-    together = colour.observe_stream(desk(), {"topic": "parrots"}, stream_mode=list(MODES))
-    alone = colour.observe_stream(desk(), {"topic": "parrots"}, stream_mode=mode)
-    assert items_script(item for label, item in together if label == mode) == items_script(alone)
+@pytest.mark.soak
+def test_items_do_not_flap(colour: Colour) -> None:
+    """Twenty runs give one and the same script of all modes."""
+    assert len({_script(list(SHOWN), colour) for _ in range(REPEATED)}) == 1

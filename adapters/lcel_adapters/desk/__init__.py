@@ -9,7 +9,8 @@ branch with three prompts; the answer streams as `str` chunks.
     build_chain().invoke({"question": "How do I get a refund?"})
 
 `chain` is the application with the default model, `graph` the chain in one node of a graph, and
-`step_graph` its parts as nodes, so that `lcel_adapters.desk:chain` names one on a command line. Everything but `QUESTIONS` is imported on first use: importing this package is cheap.
+`step_graph` its parts as nodes, so that `lcel_adapters.desk:graph` names one on a command line.
+Everything but `QUESTIONS` is imported on first use: importing this package is cheap.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ class DeskSteps(DeskState, total=False):
 
 
 def build_graph(model: ChatModel | None = None, *, state_graph: Builder = StateGraph) -> Runnable[Any, Any]:
-    """The chain as it is, in the one node ``support_desk``.
+    """The chain as it is, in the one node ``desk``.
+
+    The node is not named as the chain: its run is one more, and consumers know the chain's by its name.
 
     Args:
         model: As for ``build_chain``.
@@ -54,9 +56,9 @@ def build_graph(model: ChatModel | None = None, *, state_graph: Builder = StateG
         ModelSpecError: As for ``build_chain``.
     """
     graph = state_graph(DeskState)
-    graph.add_node("support_desk", as_node(build_chain(model), input=_QUESTION, output="answer"))
-    graph.add_edge(START, "support_desk")
-    graph.add_edge("support_desk", END)
+    graph.add_node("desk", as_node(build_chain(model), input=_QUESTION, output="answer"))
+    graph.add_edge(START, "desk")
+    graph.add_edge("desk", END)
     compiled: Runnable[Any, Any] = graph.compile()
     return compiled
 

@@ -21,7 +21,5 @@ class Debug:
     def project(self, entry: TaskStarted | TaskFinished) -> Sequence[dict[str, Any]]:
         kind = "task" if isinstance(entry, TaskStarted) else "task_result"
         now = datetime.now(UTC).isoformat()
-        return [
-            {"step": entry.task.step, "timestamp": now, "type": kind, "payload": payload}
-            for payload in self._tasks.project(entry)
-        ]
+        (payload,) = self._tasks.project(entry)
+        return ({"step": entry.task.step, "timestamp": now, "type": kind, "payload": payload},)

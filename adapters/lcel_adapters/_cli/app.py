@@ -1,0 +1,136 @@
+"""The commands of `lcel-compat`: what each takes, and what does it."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+
+from lcel_adapters._cli import _load, _stream
+from lcel_adapters._cli._console import make_console, outcome
+from lcel_adapters._cli._demo import Options, run_demo
+from lcel_adapters._cli._render import Folder, Line, as_text
+from lcel_compat.events import to_json
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_CODES = "Exit codes: 0 all went well, 1 the run failed, 2 it could not be run."
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        try:
+            typer.echo(f"lcel-compat {version('lcel-compat')}")
+        except PackageNotFoundError:
+            typer.echo("lcel-compat (not installed, run from its source)")
+        raise typer.Exit
+
+
+@app.callback(epilog=f"Try [bold]lcel-compat demo[/bold] first. {_CODES}")
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Move LCEL chains to graph execution, with the events their consumers read."""
+
+
+@app.command(epilog='Example: lcel-compat demo --question "How do I get a refund?"')
+def demo(
+    question: Annotated[str | None, typer.Option(help="What to ask the desk, instead of the sample question.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:OBJECT",
+            help="A chat model of any provider, or what makes one without arguments; else $LCEL_COMPAT_MODEL, or"
+            " the desk's own, which needs no network.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON lines.")] = False,
+    delay: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Seconds per token of the desk's own model.", metavar="SECONDS")
+    ] = None,
+) -> None:
+    """Run a support desk as the LCEL chain it was, then as a graph, and compare what its listeners get."""
+    with outcome():
+        run_demo(Options(question=question, model=model, json=as_json, delay=delay), make_console())
+
+
+@app.command(
+    epilog="Example: lcel-compat stream lcel_adapters.desk:step_graph --input"
+    """ '{"question": "Where is my invoice?"}' --mode updates --mode messages. """ + _CODES
+)
+def stream(
+    graph: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:GRAPH",
+            help="The graph (of this project or LangGraph's) or runnable, or what makes it; FILE.py:GRAPH also works.",
+        ),
+    ],
+    input: Annotated[
+        str, typer.Option("--input", "-i", metavar="JSON|@FILE|-", help="What it is given; - reads standard input.")
+    ],
+    mode: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mode",
+            "-m",
+            metavar="MODE",
+            help="values, updates, custom, messages, tasks, debug or events; again for more, from the same run."
+            " Without it updates, or a plain runnable's chunks.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help='JSON lines: {"mode": ..., "item": ...}, one for each item, as it comes.')
+    ] = False,
+    config: Annotated[
+        str | None, typer.Option(metavar="JSON|@FILE", help="The run's configuration: tags, configurable, ...")
+    ] = None,
+    sync: Annotated[bool, typer.Option("--sync", help="Run without an event loop.")] = False,
+) -> None:
+    """Stream a graph, or any runnable, in one mode or several at once."""
+    with outcome():
+        target = _load.load_runnable(graph)
+        value, settings = _load.read_json(input, option="--input"), _load.read_config(config)
+        plan = _stream.make_plan(target, mode or [], value, settings, sync=sync)
+        if as_json:
+            _stream.run(plan, _write_json)
+        else:
+            _show(plan, make_console())
+
+
+def _write_json(mode: str, item: object) -> None:
+    sys.stdout.write(to_json({"mode": mode, "item": item}) + "\n")
+    sys.stdout.flush()
+
+
+def _show(plan: _stream.Plan, console: Console) -> None:
+    """Print a stream in lines; on a terminal, those that are still growing can be watched."""
+    folder, label = Folder(), len(plan.modes) > 1
+
+    def put(lines: list[Line]) -> None:
+        for line in lines:
+            console.print(as_text(line, label=label))
+
+    if not console.is_terminal:
+        _stream.run(plan, lambda mode, item: put(folder.add(mode, item)))
+        put(folder.close())
+        return
+
+    def growing() -> Group:
+        return Group(*(as_text(line, label=label) for line in folder.pending()))
+
+    with Live(console=console, get_renderable=growing, transient=True, refresh_per_second=12):
+        _stream.run(plan, lambda mode, item: put(folder.add(mode, item)))
+    put(folder.close())

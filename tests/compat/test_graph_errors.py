@@ -1,0 +1,510 @@
+"""Every way of getting it wrong: the kind of error, and that its message names the culprit and a remedy."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypedDict
+
+import pytest
+
+from lcel_compat import END, START, Command, Send, StateGraph, get_stream_writer
+from lcel_compat.errors import (
+    EmptyInputError,
+    GraphError,
+    GraphRecursionError,
+    InvalidGraphError,
+    InvalidUpdateError,
+)
+from tests.support.colours import Colour
+
+
+class State(TypedDict, total=False):
+    """One key that is folded and one that is not."""
+
+    log: Annotated[list[str], operator.add]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One mistake: what to do, the error, and the words that its message has to say."""
+
+    make: Callable[[], Any]
+    error: type[BaseException]
+    says: tuple[str, ...]
+
+
+BUILDING: list[Wrong] = []
+RUNNING: list[Wrong] = []
+
+
+def wrong(table: list[Wrong], error: type[BaseException], *says: str) -> Callable[[Callable[[], Any]], Any]:
+    """Add a mistake to a table: in ``BUILDING`` it fails itself, in ``RUNNING`` the graph that it returns does."""
+
+    def add(make: Callable[[], Any]) -> Callable[[], Any]:
+        table.append(Wrong(make, error, says))
+        return make
+
+    return add
+
+
+def idle(state: Any) -> None:
+    """A node that does nothing."""
+
+
+def graph(*names: str, entry: bool = True) -> StateGraph:
+    """A builder of nodes that do nothing, with an edge from START to the first."""
+    builder = StateGraph(State)
+    for name in names or ("a",):
+        builder.add_node(name, idle)
+    return builder.add_edge(START, (names or ("a",))[0]) if entry else builder
+
+
+def returns(result: Any) -> Any:
+    """A compiled graph whose node ``"a"`` returns this."""
+    return StateGraph(State).add_node("a", lambda state: result).add_edge(START, "a").compile()
+
+
+def answers(answer: Any, path_map: Any = None) -> Any:
+    """A compiled graph whose conditional edge ``choose`` after ``"a"`` answers this; there is a node ``"b"``."""
+
+    def choose(state: Any) -> Any:
+        return answer
+
+    return graph("a", "b").add_conditional_edges("a", choose, path_map).compile()
+
+
+# Building --------------------------------------------------------------------------------------------------
+
+
+@wrong(BUILDING, InvalidGraphError, "'nowhere'", "'a' -> 'nowhere'", "add_node('nowhere'")
+def edge_to_an_unknown_node() -> Any:
+    return graph("a").add_edge("a", "nowhere").compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "'nowhere'", "'nowhere' -> 'a'", "add_node('nowhere'")
+def edge_from_an_unknown_node() -> Any:
+    return graph("a").add_edge("nowhere", "a").compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "'nowhere'", "join", "add_node")
+def join_of_an_unknown_node() -> Any:
+    return graph("a", "b").add_edge(["a", "nowhere"], "b")
+
+
+@wrong(BUILDING, InvalidGraphError, "'nowhere'", "join", "add_node")
+def join_to_an_unknown_node() -> Any:
+    return graph("a", "b").add_edge(["a", "b"], "nowhere")
+
+
+@wrong(BUILDING, InvalidGraphError, "'a'", "wait for")
+def join_of_nothing() -> Any:
+    return graph("a").add_edge([], "a")
+
+
+@wrong(BUILDING, InvalidGraphError, "'nowhere'", "conditional edge", "add_node('nowhere'")
+def conditional_edge_of_an_unknown_node() -> Any:
+    return graph("a").add_conditional_edges("nowhere", idle, ["a"]).compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "'nowhere'", "conditional edge 'idle' of 'a'", "add_node('nowhere'")
+def path_map_to_an_unknown_node() -> Any:
+    return graph("a").add_conditional_edges("a", idle, {"yes": "nowhere"}).compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "'a'", "'idle'", "different names")
+def two_conditional_edges_of_one_name() -> Any:
+    return graph("a").add_conditional_edges("a", idle, ["a"]).add_conditional_edges("a", idle, ["a"])
+
+
+@wrong(BUILDING, InvalidGraphError, "'nowhere'", "destinations of 'a'", "add_node('nowhere'")
+def destinations_to_an_unknown_node() -> Any:
+    builder = StateGraph(State).add_node("a", idle, destinations=("nowhere",))
+    return builder.add_edge(START, "a").compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "no entry point", "add_edge(START", "'a', 'b'")
+def no_entry_point() -> Any:
+    return graph("a", "b", entry=False).add_edge("a", "b").compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "no entry point", "none yet")
+def empty_graph() -> Any:
+    return StateGraph(State).compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "'__end__'", "no edge can start")
+def edge_from_end() -> Any:
+    return graph("a").add_edge(END, "a")
+
+
+@wrong(BUILDING, InvalidGraphError, "'__start__'", "no edge can lead")
+def edge_to_start() -> Any:
+    return graph("a").add_edge("a", START)
+
+
+@wrong(BUILDING, InvalidGraphError, "'a'", "already", "add_node(\"another_name\"")
+def two_nodes_of_one_name() -> Any:
+    return graph("a").add_node("a", idle)
+
+
+@wrong(BUILDING, InvalidGraphError, "'idle'", "already")
+def two_nodes_of_one_function() -> Any:
+    return StateGraph(State).add_sequence([idle, idle])
+
+
+@wrong(BUILDING, InvalidGraphError, "'__start__'", "reserved")
+def node_named_start() -> Any:
+    return StateGraph(State).add_node(START, idle)
+
+
+@wrong(BUILDING, InvalidGraphError, "'__end__'", "reserved")
+def node_named_end() -> Any:
+    return StateGraph(State).add_node(END, idle)
+
+
+@wrong(BUILDING, InvalidGraphError, "'a|b'", "'|'", "another name")
+def node_name_with_a_bar() -> Any:
+    return StateGraph(State).add_node("a|b", idle)
+
+
+@wrong(BUILDING, InvalidGraphError, "'a:b'", "':'", "another name")
+def node_name_with_a_colon() -> Any:
+    return StateGraph(State).add_node("a:b", idle)
+
+
+@wrong(BUILDING, InvalidGraphError, "'a'", "no action", "add_node('a', ")
+def node_without_an_action() -> Any:
+    return StateGraph(State).add_node("a")
+
+
+@wrong(BUILDING, TypeError, "42", "int", "function of the state")
+def node_that_is_no_function() -> Any:
+    return StateGraph(State).add_node("a", 42)
+
+
+@wrong(BUILDING, InvalidGraphError, "add_sequence", "no nodes")
+def empty_sequence() -> Any:
+    return StateGraph(State).add_sequence([])
+
+
+@wrong(BUILDING, ValueError, "buffer is 0", "at least 1")
+def no_buffer() -> Any:
+    return graph("a").compile(buffer=0)
+
+
+@wrong(BUILDING, TypeError, "compile", "checkpointer", "yet")
+def checkpointer() -> Any:
+    return graph("a").compile(checkpointer=object())
+
+
+@wrong(BUILDING, TypeError, "compile", "interrupt_before")
+def interrupts() -> Any:
+    return graph("a").compile(interrupt_before=["a"])
+
+
+@wrong(BUILDING, TypeError, "add_node", "retry_policy")
+def retry_policy() -> Any:
+    return graph("a").add_node("b", idle, retry_policy=object())
+
+
+@wrong(BUILDING, TypeError, "context_schema", "configurable")
+def context_schema() -> Any:
+    return StateGraph(State, context_schema=dict)
+
+
+class OneArgument(TypedDict):
+    """A reducer that cannot reduce."""
+
+    total: Annotated[int, lambda value: value]
+
+
+@wrong(BUILDING, InvalidGraphError, "'total'", "(left, right)")
+def reducer_of_one_argument() -> Any:
+    return StateGraph(OneArgument)
+
+
+class Disagrees(TypedDict):
+    """Folds a key in another way than ``State`` does."""
+
+    log: Annotated[list[str], operator.or_]
+
+
+@wrong(BUILDING, InvalidGraphError, "'log'", "'Disagrees'", "one annotation")
+def schemas_that_disagree() -> Any:
+    return StateGraph(State, output_schema=Disagrees)
+
+
+def reads_disagreeing(state: Disagrees) -> None:
+    """A node with a schema of its own."""
+
+
+@wrong(BUILDING, InvalidGraphError, "'log'", "'Disagrees'", "one annotation")
+def node_schema_that_disagrees() -> Any:
+    return graph("a").add_node("b", reads_disagreeing)
+
+
+@wrong(BUILDING, RuntimeError, "get_stream_writer", "outside of a node")
+def writer_outside_of_a_node() -> Any:
+    return get_stream_writer()
+
+
+@pytest.mark.parametrize("mistake", BUILDING, ids=lambda m: m.make.__name__)
+def test_building(mistake: Wrong) -> None:
+    """A mistake in a definition is an error before anything runs, and says what it is about and what to do."""
+    with pytest.raises(mistake.error) as caught:
+        mistake.make()
+    _assert_says(caught.value, mistake)
+
+
+# Running ---------------------------------------------------------------------------------------------------
+
+
+@wrong(RUNNING, InvalidUpdateError, "'a'", "'text'", "str", "'log', 'answer'", "dict")
+def node_returns_text() -> Any:
+    return returns("text")
+
+
+@wrong(RUNNING, InvalidUpdateError, "'a'", "[1, 2]", "list", "dict")
+def node_returns_a_list() -> Any:
+    return returns([1, 2])
+
+
+@wrong(RUNNING, InvalidUpdateError, "'a'", "int", "dict")
+def command_updates_with_a_number() -> Any:
+    return returns(Command(update=3))
+
+
+@wrong(RUNNING, InvalidUpdateError, "'a'", "'__parent__'")
+def command_to_the_parent() -> Any:
+    return returns(Command(graph=Command.PARENT, goto="b"))
+
+
+@wrong(RUNNING, InvalidUpdateError, "'a'", "'nowhere'", "no such node")
+def command_to_an_unknown_node() -> Any:
+    return returns(Command(goto="nowhere"))
+
+
+@wrong(RUNNING, InvalidUpdateError, "'a'", "'nowhere'", "no such node")
+def send_to_an_unknown_node() -> Any:
+    return returns(Command(goto=Send("nowhere", {})))
+
+
+@wrong(RUNNING, InvalidUpdateError, "'choose'", "'a'", "'nowhere'", "'b'")
+def answer_that_is_no_node() -> Any:
+    return answers("nowhere")
+
+
+@wrong(RUNNING, InvalidUpdateError, "'choose'", "'a'", "'maybe'", "'yes'")
+def answer_outside_of_the_path_map() -> Any:
+    return answers("maybe", {"yes": "b"})
+
+
+@wrong(RUNNING, InvalidUpdateError, "'choose'", "'a'", "nowhere")
+def answer_that_sends_to_an_unknown_node() -> Any:
+    return answers(Send("nowhere", {}))
+
+
+@wrong(RUNNING, InvalidUpdateError, "'choose'", "'a'", "None")
+def answer_none() -> Any:
+    return answers(None)
+
+
+@wrong(RUNNING, InvalidUpdateError, "'choose'", "'a'", "['b']")
+def answer_that_cannot_be_looked_up() -> Any:
+    return answers([["b"]], {"b": "b"})
+
+
+@wrong(RUNNING, InvalidUpdateError, "'answer'", "2 times", "reducer")
+def two_writers_of_one_plain_key() -> Any:
+    builder = StateGraph(State)
+    for name in "ab":
+        builder.add_node(name, lambda state: {"answer": "x"}).add_edge(START, name)
+    return builder.compile()
+
+
+@wrong(RUNNING, GraphRecursionError, "'LangGraph'", "5", "recursion_limit", "loop")
+def endless_loop() -> Any:
+    return graph("a").add_edge("a", "a").compile().with_config(recursion_limit=5)
+
+
+@wrong(RUNNING, ValueError, "recursion_limit is 0", "at least 1")
+def no_steps_allowed() -> Any:
+    return graph("a").compile().with_config(recursion_limit=0)
+
+
+@pytest.mark.parametrize("mistake", RUNNING, ids=lambda m: m.make.__name__)
+def test_running(mistake: Wrong, colour: Colour) -> None:
+    """A mistake that shows while a graph runs is the same error in both colours, streamed or not."""
+    compiled = mistake.make()
+    with pytest.raises(mistake.error) as caught:
+        colour.invoke(compiled, {"log": []})
+    _assert_says(caught.value, mistake)
+    assert colour.observe_stream(compiled, {"log": []})[-1].error == mistake.error.__name__
+
+
+def _assert_says(error: BaseException, mistake: Wrong) -> None:
+    missing = [word for word in mistake.says if word not in str(error)]
+    assert not missing, f"{missing} not in: {error}"
+
+
+# Calling ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["nothing", "", "VALUES"])
+@pytest.mark.parametrize("shape", [lambda m: m, lambda m: [m], lambda m: ("values", m)], ids=["bare", "list", "tuple"])
+def test_unknown_mode(colour: Colour, mode: str, shape: Callable[[str], Any]) -> None:
+    """A mode that does not exist is an error that names it and lists the modes there are."""
+    with pytest.raises(ValueError, match=re.escape(repr(mode))) as caught:
+        _started(colour, graph("a").compile(), stream_mode=shape(mode))
+    for known in ("values", "updates", "custom", "messages", "debug", "events"):
+        assert repr(known) in str(caught.value)
+
+
+@pytest.mark.parametrize("modes", [[], ()], ids=str)
+def test_no_mode(colour: Colour, modes: Any) -> None:
+    """An empty list of modes is an error that lists the modes there are."""
+    with pytest.raises(ValueError, match=r"empty.*'values'.*'events'"):
+        _started(colour, graph("a").compile(), stream_mode=modes)
+
+
+@pytest.mark.parametrize("modes", [1, {"values": 1}, b"values"], ids=str)
+def test_modes_of_the_wrong_type(colour: Colour, modes: Any) -> None:
+    """What is neither a mode nor a list of modes is a ``TypeError`` that lists the modes there are."""
+    with pytest.raises(TypeError, match=r"stream_mode.*'values'"):
+        _started(colour, graph("a").compile(), stream_mode=modes)
+
+
+def test_mode_of_the_wrong_type_in_a_list(colour: Colour) -> None:
+    """A member of the list that is no text is an error as well."""
+    with pytest.raises((TypeError, ValueError), match=r"42.*'values'"):
+        _started(colour, graph("a").compile(), stream_mode=["values", 42])
+
+
+def test_events_as_chunks_of_events() -> None:
+    """The root's chunks cannot be events: ``astream_events(stream_mode="events")`` says so."""
+    for make in (graph("a").compile().stream_events, graph("a").compile().astream_events):
+        with pytest.raises(ValueError, match="events"):
+            make({"log": []}, stream_mode=["values", "events"])
+
+
+@pytest.mark.parametrize("keys", ["nowhere", ["answer", "nowhere"]], ids=str)
+def test_unknown_output_key(colour: Colour, keys: Any) -> None:
+    """An output key that the state does not have is named, with those that it has."""
+    with pytest.raises(ValueError, match=r"output_keys.*'nowhere'.*'log', 'answer'"):
+        colour.invoke(graph("a").compile(), {"log": []}, output_keys=keys)
+    with pytest.raises(ValueError, match=r"output_keys.*'nowhere'"):
+        _started(colour, graph("a").compile(), output_keys=keys)
+
+
+def test_wrong_calls_fail_at_the_call() -> None:
+    """``stream`` and ``astream`` refuse wrong modes when they are called, not when they are first read."""
+    compiled = graph("a").compile()
+    for call in (compiled.stream, compiled.astream):
+        with pytest.raises(ValueError, match="stream mode"):
+            call({"log": []}, stream_mode="nothing")
+
+
+@pytest.mark.parametrize("name", ["interrupt_before", "durability", "subgraphs"])
+def test_unsupported_arguments(colour: Colour, name: str) -> None:
+    """An argument of LangGraph's that the engine does not have is refused by name, unless it asks for nothing."""
+    compiled = graph("a").compile()
+    with pytest.raises(TypeError, match=name):
+        colour.invoke(compiled, {"log": []}, **{name: ["x"]})
+    with pytest.raises(TypeError, match=name):
+        _started(colour, compiled, **{name: ["x"]})
+    assert colour.invoke(compiled, {"log": ["x"]}, **{name: None}) == {"log": ["x"]}
+
+
+def test_no_input(colour: Colour) -> None:
+    """A run without input is an error that names the keys there are."""
+    with pytest.raises(EmptyInputError, match=r"'LangGraph'.*'log', 'answer'"):
+        colour.invoke(graph("a").compile(), None)
+
+
+@pytest.mark.parametrize("value", ["text", 3, ["x"], ()], ids=str)
+def test_input_that_is_no_mapping(colour: Colour, value: Any) -> None:
+    """An input that cannot be read as the state is refused, with its type and the keys there are."""
+    with pytest.raises(InvalidUpdateError, match=rf"input.*{type(value).__name__}.*'log', 'answer'"):
+        colour.invoke(graph("a").compile(), value)
+
+
+def test_asynchronous_node_in_a_synchronous_run() -> None:
+    """A sync run of an async node is an error that names the node's function and the async methods."""
+
+    async def wait(state: Any) -> None: ...
+
+    compiled = StateGraph(State).add_node("a", wait).add_edge(START, "a").compile()
+    with pytest.raises(TypeError, match=r"'wait'.*ainvoke"):
+        compiled.invoke({"log": []})
+
+
+def test_asynchronous_path_in_a_synchronous_run() -> None:
+    """The same goes for the function of a conditional edge."""
+
+    async def choose(state: Any) -> str:
+        return END
+
+    compiled = graph("a").add_conditional_edges("a", choose, [END]).compile()
+    with pytest.raises(TypeError, match=r"'choose'.*ainvoke"):
+        compiled.invoke({"log": []})
+
+
+@pytest.mark.parametrize("version", ["v3", "v1", "v9"])
+def test_event_versions_that_there_are_not(version: str) -> None:
+    """A version without events names the one to use; ``v1`` exists in the async API alone, as core has it."""
+    compiled = graph("a").compile()
+    with pytest.raises(NotImplementedError, match=rf"{version}.*v2"):
+        compiled.stream_events({"log": []}, version=version)  # type: ignore[arg-type]
+    if version != "v1":
+        with pytest.raises(NotImplementedError, match=rf"{version}.*v2"):
+            compiled.astream_events({"log": []}, version=version)  # type: ignore[arg-type]
+
+
+def test_what_a_node_raises_is_not_wrapped(colour: Colour) -> None:
+    """An exception of a node's own arrives as the very object that it raised."""
+    fault = LookupError("mine")
+
+    def fails(state: Any) -> None:
+        raise fault
+
+    compiled = StateGraph(State).add_node("a", fails).add_edge(START, "a").compile()
+    with pytest.raises(LookupError) as caught:
+        colour.invoke(compiled, {"log": []})
+    assert caught.value is fault
+
+
+@pytest.mark.parametrize(
+    ("error", "bases"),
+    [
+        (InvalidGraphError, (GraphError, ValueError)),
+        (GraphRecursionError, (GraphError, RecursionError)),
+        (InvalidUpdateError, (GraphError,)),
+        (EmptyInputError, (GraphError,)),
+    ],
+)
+def test_one_base_for_all(error: type[Exception], bases: tuple[type[Exception], ...]) -> None:
+    """Every error of the engine is a ``GraphError``, and the builtin that ``except`` clauses of old code name."""
+    assert issubclass(error, bases[0])
+    assert all(issubclass(error, base) for base in bases)
+
+
+def test_adding_to_a_compiled_graph_warns(caplog: pytest.LogCaptureFixture) -> None:
+    """What is added after ``compile`` is not in the graph that was compiled, and the log says so."""
+    builder = graph("a")
+    compiled = builder.compile()
+    builder.add_node("b", idle)
+    builder.add_edge("a", "b")
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "ompile it again" in caplog.text
+    assert list(compiled.stream({"log": []})) == [{"a": None}]
+
+
+def _started(colour: Colour, compiled: Any, **options: Any) -> Any:
+    """Call ``stream`` or ``astream`` without reading anything."""
+    return {"sync": compiled.stream, "async": compiled.astream}[colour.name]({"log": []}, **options)
+
+
