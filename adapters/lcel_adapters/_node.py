@@ -37,9 +37,12 @@ def as_node(runnable: Any, *, input: InputMapping = None, output: OutputMapping 
     Raises:
         TypeError: If one of the arguments is none of these.
     """
-    for name, mapping, kinds in (("input", input, (str, Mapping)), ("output", output, (str,))):
-        if not (mapping is None or isinstance(mapping, kinds) or callable(mapping)):
-            raise TypeError(f"as_node: {name}={mapping!r} is neither a state key, nor a mapping, nor a function.")
+    if not (input is None or isinstance(input, str) or _maps_keys(input) or callable(input)):
+        raise TypeError(
+            f"as_node: input={input!r} is neither a state key, nor a dict {{runnable_key: state_key}}, nor a function."
+        )
+    if not (output is None or isinstance(output, str) or callable(output)):
+        raise TypeError(f"as_node: output={output!r} is neither a state key nor a function of the result.")
     return RunnableNode(coerce_to_runnable(runnable), input=input, output=output)
 
 
@@ -118,6 +121,10 @@ class RunnableNode(Runnable[Any, Any]):
                 f" {_keys(state)}. Give the graph that key as input, write it in a node before this one, or pass"
                 " as_node another input=."
             ) from None
+
+
+def _maps_keys(mapping: Any) -> bool:
+    return isinstance(mapping, Mapping) and all(isinstance(key, str) for key in mapping.values())
 
 
 class _Total:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from langchain_core.callbacks import BaseCallbackManager, Callbacks
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import CONFIG_KEYS
+from langchain_core.runnables.config import CONFIG_KEYS, ensure_config
 
 from lcel_compat._constants import CONFIGURABLE_METADATA, DEFAULT_RECURSION_LIMIT
 from lcel_compat._core import var_child_runnable_config
@@ -27,8 +27,8 @@ def resolve(bound: RunnableConfig | None, given: RunnableConfig | None, *, event
     Args:
         bound: What ``with_config`` put into the graph.
         given: What the caller passed.
-        events: Whether the run is looked at as events. Those are core's, which puts ``configurable["model"]`` into
-            the metadata too (EVENTS.md, rule 27).
+        events: Whether the run is looked at as events. Those are core's, which puts values of ``configurable`` into
+            the metadata: ``model`` today, every plain value before langchain-core 1.0 (EVENTS.md, rule 27).
 
     Returns:
         A configuration with ``tags``, ``metadata``, ``callbacks``, ``recursion_limit`` and ``configurable``,
@@ -50,8 +50,9 @@ def resolve(bound: RunnableConfig | None, given: RunnableConfig | None, *, event
     for key in CONFIGURABLE_METADATA:
         if value := merged["configurable"].get(key):
             merged["metadata"].setdefault(key, value)
-    if events and isinstance(model := merged["configurable"].get("model"), str):
-        merged["metadata"].setdefault("model", model)
+    if events:
+        own = {"configurable": merged["configurable"], "metadata": merged["metadata"]}
+        merged["metadata"] = ensure_config(cast("RunnableConfig", own))["metadata"]
     return cast("RunnableConfig", merged)
 
 

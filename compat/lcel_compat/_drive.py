@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -25,12 +25,19 @@ _THREADS = 64
 
 
 class AsyncRun:
-    """One run on the event loop: iterate over ``items``, then ask for the ``result``."""
+    """One run on the event loop: iterate over ``items``, then ask for the ``result``.
 
-    def __init__(self, program: Program, request: Request, buffer: int) -> None:
+    Args:
+        program: The graph.
+        request: Makes the request when the first item is asked for, since that is when a generator's body runs: core
+            may call ``astream`` in one context and iterate in another (runnables/fallbacks.py).
+        buffer: How many items the run may be ahead of its consumer.
+    """
+
+    def __init__(self, program: Program, request: Callable[[], Request], buffer: int) -> None:
         self._program = program
         self._request = request
-        self._buffer = buffer if request.modes else _UNREAD
+        self._buffer = buffer
         self._session: Session
 
     def result(self) -> Any:
@@ -45,8 +52,9 @@ class AsyncRun:
         """
         loop = asyncio.get_running_loop()
         running: dict[Task, asyncio.Task[None]] = {}
-        mailbox = AsyncMailbox(self._buffer)
-        session = self._session = Session(self._program, self._request, ASYNC, mailbox)
+        request = self._request()
+        mailbox = AsyncMailbox(self._buffer if request.modes else _UNREAD)
+        session = self._session = Session(self._program, request, ASYNC, mailbox)
         conductor = session.conduct()
         try:
             step = next(conductor)
@@ -120,14 +128,16 @@ def held_back(work: Coroutine[Any, Any, None], mailbox: AsyncMailbox) -> Generat
 
 
 class SyncRun:
-    """One run from the caller's thread: iterate over ``items``, then ask for the ``result``."""
+    """One run from the caller's thread: iterate over ``items``, then ask for the ``result``.
 
-    def __init__(self, program: Program, request: Request, buffer: int) -> None:
-        self._mailbox = ThreadMailbox(buffer if request.modes else _UNREAD)
-        self._session = Session(program, request, SYNC, self._mailbox)
-        # A node in the caller's own thread would keep what it emits until it is done.
-        self._live = not LIVE.isdisjoint(request.modes)
-        self._threads = request.config.get("max_concurrency") or _THREADS
+    The arguments are those of ``AsyncRun``.
+    """
+
+    def __init__(self, program: Program, request: Callable[[], Request], buffer: int) -> None:
+        self._program = program
+        self._request = request
+        self._buffer = buffer
+        self._session: Session
 
     def result(self) -> Any:
         """The final state, or ``None`` if nothing of the output was ever written."""
@@ -139,7 +149,11 @@ class SyncRun:
         Yields:
             What the request's modes show.
         """
-        mailbox, session = self._mailbox, self._session
+        request = self._request()
+        mailbox = ThreadMailbox(self._buffer if request.modes else _UNREAD)
+        session = self._session = Session(self._program, request, SYNC, mailbox)
+        # A node in the caller's own thread would keep what it emits until it is done.
+        live = not LIVE.isdisjoint(request.modes)
         pool: ThreadPoolExecutor | None = None
         conductor = session.conduct()
         try:
@@ -154,8 +168,9 @@ class SyncRun:
                             else:
                                 yield reply.item
                     elif type(step) is Start:
-                        if self._live or step.beside:
-                            pool = pool or ThreadPoolExecutor(self._threads, "lcel-compat")
+                        if live or step.beside:
+                            threads = request.config.get("max_concurrency") or _THREADS
+                            pool = pool or ThreadPoolExecutor(threads, "lcel-compat")
                             pool.submit(copy_context().run, _work_sync, session, mailbox, step.task)
                         else:
                             copy_context().run(_work_sync, session, mailbox, step.task)

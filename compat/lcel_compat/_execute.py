@@ -25,7 +25,7 @@ from langchain_core.runnables.config import run_in_executor
 
 from lcel_compat._body import FunctionBody
 from lcel_compat._capture import one
-from lcel_compat._constants import END, TASKS, branch_channel
+from lcel_compat._constants import END, TASK_ID, TASKS, branch_channel
 from lcel_compat._context import current_writer
 from lcel_compat._core import enter
 from lcel_compat._machine import Machine, Task
@@ -194,7 +194,7 @@ class Frame:
             "metadata": task.metadata,
             "callbacks": None,
             "recursion_limit": run["recursion_limit"],
-            "configurable": {**run["configurable"], "checkpoint_ns": task.namespace},
+            "configurable": {**run["configurable"], "checkpoint_ns": task.namespace, TASK_ID: task.id},
         }
         if "max_concurrency" in run:
             config["max_concurrency"] = run["max_concurrency"]

@@ -12,7 +12,7 @@ import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -164,10 +164,8 @@ def json_schema(source: Any, name: str) -> dict[str, Any]:
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
-    from pydantic import Field
-
     if field.default_factory is not dataclasses.MISSING:
-        return Field(default_factory=field.default_factory)
+        return field.default_factory()
     return ... if field.default is dataclasses.MISSING else field.default
 
 
@@ -211,6 +209,12 @@ def _with_arguments(hint: Any, arguments: tuple[Any, ...]) -> Any:
     return origin[arguments] if origin is not None else hint
 
 
+def _is_required(key: str, hint: Any, required: Collection[str]) -> bool:
+    """Whether a key must be there; a string annotation hides that from the class itself, but not from its hints."""
+    said = getattr(hint, "__origin__", None)
+    return said is typing_extensions.Required or (key in required and said is not typing_extensions.NotRequired)
+
+
 def _remade(source: Any, made: dict[Any, Any]) -> Any:
     if source in made:
         return made[source]
@@ -220,10 +224,7 @@ def _remade(source: Any, made: dict[Any, Any]) -> Any:
     hints = typing_extensions.get_type_hints(source, include_extras=True)
     required = source.__required_keys__
     for key, hint in hints.items():
-        # A string annotation hides NotRequired from the class itself, but not from its hints.
-        optional = getattr(hint, "__origin__", None) is typing_extensions.NotRequired
-        needed = key in required and not optional
-        wrapper = typing_extensions.Required if needed else typing_extensions.NotRequired
+        wrapper = typing_extensions.Required if _is_required(key, hint, required) else typing_extensions.NotRequired
         clone.__annotations__[key] = wrapper[_portable(_unwrap(hint), made)]
     clone.__required_keys__ = frozenset(required)
     clone.__optional_keys__ = frozenset(source.__optional_keys__)

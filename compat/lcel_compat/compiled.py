@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -95,7 +95,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
         if stream_mode != "values":
             return list(self.stream(input, config, stream_mode=stream_mode, output_keys=output_keys, **kwargs))
         _refuse("invoke", kwargs)
-        run = self._sync(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
+        run = self._sync(lambda: self._request(input, config, self._keys(output_keys, self._program.output.keys)))
         for _ in run.items():
             pass
         return run.result()
@@ -114,7 +114,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
             items = self.astream(input, config, stream_mode=stream_mode, output_keys=output_keys, **kwargs)
             return [item async for item in items]
         _refuse("ainvoke", kwargs)
-        run = self._async(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
+        run = self._async(lambda: self._request(input, config, self._keys(output_keys, self._program.output.keys)))
         async for _ in run.items():
             pass
         return run.result()
@@ -144,7 +144,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
             ValueError: If a mode does not exist, or there is none.
         """
         _refuse("stream", kwargs)
-        return self._sync(self._stream_request(input, config, stream_mode, output_keys)).items()
+        return self._sync(lambda: self._stream_request(input, config, stream_mode, output_keys)).items()
 
     def astream(
         self,
@@ -157,7 +157,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
     ) -> AsyncIterator[Any]:
         """Run the graph on the event loop and look at it in one or several modes; see ``stream``."""
         _refuse("astream", kwargs)
-        return self._async(self._stream_request(input, config, stream_mode, output_keys)).items()
+        return self._async(lambda: self._stream_request(input, config, stream_mode, output_keys)).items()
 
     def stream_events(  # type: ignore[override]  # v3 is refused
         self,
@@ -190,7 +190,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
             exclude_types=exclude_types,
             exclude_tags=exclude_tags,
         )
-        return self._sync(self._events_request(input, config, chosen, **kwargs)).items()
+        return self._sync(lambda: self._events_request(input, config, chosen, **kwargs)).items()
 
     def astream_events(  # type: ignore[override]  # v3 is refused
         self,
@@ -238,7 +238,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
             return super().astream_events(input, config, version="v1", **dataclasses.asdict(chosen), **kwargs)
         if version != "v2":
             _refuse_version(version, "astream_events")
-        return self._async(self._events_request(input, config, chosen, **kwargs)).items()
+        return self._async(lambda: self._events_request(input, config, chosen, **kwargs)).items()
 
     # What is asked for ---------------------------------------------------------------------------------
 
@@ -291,10 +291,10 @@ class CompiledStateGraph(Runnable[Any, Any]):
             event_filter=event_filter,
         )
 
-    def _sync(self, request: Request) -> SyncRun:
+    def _sync(self, request: Callable[[], Request]) -> SyncRun:
         return SyncRun(self._program, request, self.buffer)
 
-    def _async(self, request: Request) -> AsyncRun:
+    def _async(self, request: Callable[[], Request]) -> AsyncRun:
         return AsyncRun(self._program, request, self.buffer)
 
 

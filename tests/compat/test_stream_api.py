@@ -253,8 +253,8 @@ def test_map_and_pick(colour: Colour) -> None:
 def test_name() -> None:
     """A graph is called ``LangGraph`` unless ``compile`` names it; schemas carry the name."""
     assert two().get_name() == "LangGraph"
-    named = two(name="desk")
-    assert (named.name, named.get_name("Input")) == ("desk", "deskInput")
+    named = two(name="Desk")
+    assert (named.name, named.get_name("Input")) == ("Desk", "DeskInput")
 
 
 def test_a_graph_as_a_node_answers_with_its_state(colour: Colour) -> None:

@@ -61,7 +61,7 @@ def _script(mode: Any, colour: Colour) -> str:
     return items_script(colour.observe_stream(_graph(), value, stream_mode=mode))
 
 
-@pytest.mark.parametrize("mode", [*SHOWN, *LISTS], ids=lambda mode: mode if isinstance(mode, str) else "+".join(mode))
+@pytest.mark.parametrize("mode", [*SHOWN, *LISTS], ids=lambda m: m if isinstance(m, str) else f"list of {'+'.join(m)}")
 def test_items(mode: Any, snapshot: SnapshotAssertion) -> None:
     """A mode, or a list of modes, gives the items of its snapshot, awaited or not."""
     shown = _script(mode, ASYNC)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage, BaseMessageChunk
 from rich.text import Text
 
@@ -17,7 +18,9 @@ from lcel_compat.events import to_json
 
 _MODE_WIDTH: Final = 11
 _KIND_WIDTH: Final = 20
-_MAX_DETAIL: Final = 2000
+_MAX_DETAIL: Final = 20_000
+_MAX_MEMBER: Final = 48
+_READ_WHOLE: Final = frozenset({"messages", "chunks"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ class _Series:
             self.pieces.append(text)
 
     def folded(self) -> Line:
-        detail = quoted("".join(self.pieces)) if self.pieces else brief(self.last)
+        detail = quoted("".join(self.pieces)) if self.pieces else _value(self.last)
         return replace(self.line, detail=detail, count=self.count)
 
 
@@ -102,7 +105,7 @@ def describe(mode: str, item: Any) -> Shown:
         return _DESCRIBERS[mode](item)
     except (KeyError, TypeError, ValueError, AttributeError):
         # Not the shape this mode has here: another library, a newer version.
-        return Shown(line=Line(mode=mode, detail=brief(item)))
+        return Shown(line=Line(mode=mode, detail=_value(item)))
 
 
 def _event(item: Any) -> Shown:
@@ -117,7 +120,7 @@ def _event(item: Any) -> Shown:
 def _update(item: Any) -> Shown:
     (node, update), *more = item.items()
     if more:
-        return Shown(line=Line(mode="updates", name=", ".join(item), detail=brief(item)))
+        return Shown(line=Line(mode="updates", detail=_value(item)))
     return Shown(line=Line(mode="updates", name=node, detail=_value(update)))
 
 
@@ -151,16 +154,11 @@ def _task_line(mode: str, payload: Mapping[str, Any]) -> Line:
 
 def _chunk(item: Any) -> Shown:
     if text_of(item) is None:
-        return Shown(line=Line(mode="chunks", detail=brief(item)))
+        return Shown(line=Line(mode="chunks", detail=_value(item)))
     return Shown(line=Line(mode="chunks"), series="text", chunk=item)
 
 
-def _values(item: Any) -> Shown:
-    return Shown(line=Line(mode="values", detail=_value(item)))
-
-
 _DESCRIBERS: Final[dict[str, Callable[[Any], Shown]]] = {
-    "values": _values,
     "updates": _update,
     "messages": _message,
     "tasks": _task,
@@ -184,23 +182,36 @@ def _block_text(block: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value, a dict of them without its braces: `key=value, key=value`."""
+    """A value on one line: text in quotes, a dict as `key=value`, documents and messages by what they are."""
     text = text_of(value)
     if text is not None:
         return quoted(text)
-    if isinstance(value, Mapping) and value:
-        return "  ".join(f"{key}={_member(member)}" for key, member in value.items())
-    return brief(value)
+    if isinstance(value, Mapping):
+        # One among several must leave the others room.
+        limit = _MAX_DETAIL if len(value) == 1 else _MAX_MEMBER
+        return "  ".join(f"{key}={_member(member, limit)}" for key, member in value.items())
+    return _several(getattr(value, "messages", value)) or brief(value)
 
 
-def _member(value: Any) -> str:
-    """A value among others, which must leave them room."""
-    return shortened(_value(value) if isinstance(value, str | BaseMessage) else brief(value), 48)
+def _member(value: Any, limit: int) -> str:
+    inner = _value(value)
+    return shortened(f"{{{inner}}}" if isinstance(value, Mapping) else inner, limit)
+
+
+def _several(value: Any) -> str:
+    """Which documents or messages a list holds; nothing for other values."""
+    if not isinstance(value, list) or not value:
+        return ""
+    if all(isinstance(part, Document) for part in value):
+        return f"[{', '.join(str(part.id or part.metadata.get('source', 'document')) for part in value)}]"
+    if all(isinstance(part, BaseMessage) for part in value):
+        return f"[{', '.join(part.type for part in value)}]"
+    return _several(value[0]) if len(value) == 1 else ""
 
 
 def quoted(text: str) -> str:
-    """Text on one line, in quotes."""
-    return shortened(to_json(text), _MAX_DETAIL)
+    """Text on one line, in quotes; to be read, not to be parsed."""
+    return shortened('"' + text.replace("\n", "\\n") + '"', _MAX_DETAIL)
 
 
 def brief(value: Any) -> str:
@@ -213,18 +224,24 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def as_text(line: Line, *, label: bool) -> Text:
-    """A line for the terminal, to be cut at its right edge; `label` puts the mode in front."""
-    text = Text(no_wrap=True, overflow="ellipsis", end="")
+def as_text(line: Line, *, label: bool, width: int) -> Text:
+    """A line for the terminal; `label` puts the mode in front.
+
+    It is cut at `width`, but for the text of `messages` and `chunks`, which is there to be read.
+    """
+    text = Text()
     if label:
         text.append(f"{line.mode:<{_MODE_WIDTH}}", "dim")
     if line.kind:
         text.append(f"{line.kind:<{_KIND_WIDTH}} ", _style(line.kind))
     if line.name:
-        text.append("  " * line.depth + line.name + " ", "bold")
+        text.append("  " * line.depth + line.name + "  ", "bold")
     if line.count > 1:
-        text.append(f"×{line.count} ", "cyan")
+        text.append(f"×{line.count}  ", "cyan")
     text.append(printable(line.detail))
+    text.rstrip()
+    if line.mode not in _READ_WHOLE:
+        text.truncate(width, overflow="ellipsis")
     return text
 
 

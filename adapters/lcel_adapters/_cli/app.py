@@ -121,7 +121,7 @@ def _show(plan: _stream.Plan, console: Console) -> None:
 
     def put(lines: list[Line]) -> None:
         for line in lines:
-            console.print(as_text(line, label=label))
+            console.print(as_text(line, label=label, width=console.width))
 
     if not console.is_terminal:
         _stream.run(plan, lambda mode, item: put(folder.add(mode, item)))
@@ -129,7 +129,7 @@ def _show(plan: _stream.Plan, console: Console) -> None:
         return
 
     def growing() -> Group:
-        return Group(*(as_text(line, label=label) for line in folder.pending()))
+        return Group(*(as_text(line, label=label, width=console.width) for line in folder.pending()))
 
     with Live(console=console, get_renderable=growing, transient=True, refresh_per_second=12):
         _stream.run(plan, lambda mode, item: put(folder.add(mode, item)))

@@ -9,7 +9,7 @@ branch with three prompts; the answer streams as `str` chunks.
     build_chain().invoke({"question": "How do I get a refund?"})
 
 `chain` is the application with the default model, `graph` the chain in one node of a graph, and
-`step_graph` its parts as nodes, so that `lcel_adapters.desk:graph` names one on a command line.
+`step_graph` its parts as nodes; all three can be named on a command line: `lcel_adapters.desk:graph`.
 Everything but `QUESTIONS` is imported on first use: importing this package is cheap.
 """
 
