@@ -33,7 +33,11 @@ _REMEMBERED = 1024
 
 
 class RunAbandoned(BaseException):
-    """Ends a streaming node in a thread whose run has no consumer any more; never leaves the engine."""
+    """Ends a stream in a thread, at its next chunk, when its run has no consumer any more.
+
+    Threads cannot be cancelled. It is no ``Exception`` so that neither core's callback manager nor a node that catches
+    errors takes it for one; it never leaves the engine.
+    """
 
 
 class Capture(BaseCallbackHandler, StreamingHandler[Any]):
@@ -94,7 +98,7 @@ class Capture(BaseCallbackHandler, StreamingHandler[Any]):
         for chunk in output:
             if mine and (run := run or self._runs.get(run_id)):
                 self._write(RunStreamed(run=run, chunk=chunk))
-            if self._mailbox.closed:
+            if self._mailbox.abandons_caller():
                 raise RunAbandoned
             yield chunk
 
@@ -262,6 +266,8 @@ class Capture(BaseCallbackHandler, StreamingHandler[Any]):
         else:
             part = GenerationChunk(text=token if isinstance(token, str) else "") if chunk is None else chunk
         self._write(RunStreamed(run=run, chunk=part))
+        if self._mailbox.closed and self._mailbox.abandons_caller():
+            raise RunAbandoned
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         run = self._runs.get(run_id)

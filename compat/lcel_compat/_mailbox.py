@@ -104,6 +104,10 @@ class Mailbox:
         """Wait, in a thread that may wait, until there is room."""
         raise NotImplementedError
 
+    def abandons_caller(self) -> bool:
+        """Whether the caller is a thread that works for nobody any more and that cannot be cancelled."""
+        return self.closed
+
 
 class AsyncMailbox(Mailbox):
     """The mailbox of a run that an event loop drives."""
@@ -140,6 +144,9 @@ class AsyncMailbox(Mailbox):
                 self._held += 1
                 self._condition.wait(_LOOK_AGAIN_AFTER)
                 self._held -= 1
+
+    def abandons_caller(self) -> bool:
+        return self.closed and threading.get_ident() != self._thread
 
     def _loop_answers(self) -> bool:
         answer = threading.Event()

@@ -144,6 +144,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
             ValueError: If a mode does not exist, or there is none.
         """
         _refuse("stream", kwargs)
+        _check(stream_mode)
         return self._sync(lambda: self._stream_request(input, config, stream_mode, output_keys)).items()
 
     def astream(
@@ -157,6 +158,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
     ) -> AsyncIterator[Any]:
         """Run the graph on the event loop and look at it in one or several modes; see ``stream``."""
         _refuse("astream", kwargs)
+        _check(stream_mode)
         return self._async(lambda: self._stream_request(input, config, stream_mode, output_keys)).items()
 
     def stream_events(  # type: ignore[override]  # v3 is refused
@@ -302,6 +304,12 @@ def _refuse(where: str, unsupported: dict[str, Any]) -> None:
     asked = [name for name, value in unsupported.items() if value not in (None, False, ())]
     if asked:
         raise TypeError(f"{where} does not support {', '.join(sorted(asked))} yet.")
+
+
+def _check(stream_mode: Any) -> None:
+    """Wrong modes are an error where they are asked for, not where the first item is."""
+    if stream_mode is not None:
+        check_modes(stream_mode)
 
 
 def _refuse_version(version: Any, where: str) -> NoReturn:

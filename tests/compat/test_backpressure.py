@@ -58,9 +58,7 @@ class Counting(BaseChatModel):
             self.lead.make()
             yield ChatGenerationChunk(message=AIMessageChunk("x"))
 
-    async def _astream(
-        self, messages: Any, stop: Any = None, run_manager: Any = None, **kw: Any
-    ) -> AsyncIterator[Any]:
+    async def _astream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kw: Any) -> AsyncIterator[Any]:
         for _ in range(self.total):
             self.lead.make()
             yield ChatGenerationChunk(message=AIMessageChunk("x"))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import collections.abc
 import operator
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired, Required
 
 import pytest
-from typing_extensions import NotRequired, Required
 
 from lcel_compat.channels import (
     MISSING,
@@ -30,6 +29,13 @@ ALL: list[Channel] = [
     Packets("k"),
 ]
 EVERY = pytest.mark.parametrize("channel", ALL, ids=lambda c: type(c).__name__)
+
+
+class Needy:
+    """A type that cannot be made from nothing."""
+
+    def __init__(self, needed: int) -> None:
+        self.needed = needed
 
 
 @EVERY
@@ -115,7 +121,7 @@ class TestReduced:
         assert channel.available
         assert channel.get() == empty
 
-    @pytest.mark.parametrize("typ", [None, int | str, Any, "unknown", type("Needy", (), {"__init__": lambda s, a: None})])
+    @pytest.mark.parametrize("typ", [None, int | str, Any, "unknown", Needy], ids=str)
     def test_starts_with_nothing(self, typ: Any) -> None:
         """Where the type cannot be made from nothing, the first write is the first value, unfolded."""
         channel = Reduced("k", operator.add, typ)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
 
 from lcel_compat._config import combine, join_callbacks, resolve
-from lcel_compat._constants import DEFAULT_RECURSION_LIMIT
+from lcel_compat._constants import CONFIGURABLE_METADATA, DEFAULT_RECURSION_LIMIT
 from lcel_compat._core import var_child_runnable_config
 
 ONE, TWO, THREE = BaseCallbackHandler(), BaseCallbackHandler(), BaseCallbackHandler()
@@ -46,7 +47,11 @@ SAYS: list[tuple[str, Configs, dict[str, Any]]] = [
     ("given wins over bound", (None, {"run_name": "b"}, {"run_name": "g"}), {"run_name": "g"}),
     ("bound wins over around", ({"recursion_limit": 3}, {"recursion_limit": 4}, None), {"recursion_limit": 4}),
     ("around is inherited", ({"max_concurrency": 3}, None, {}), {"max_concurrency": 3}),
-    ("empty does not override", (None, {"tags": ["b"], "max_concurrency": 2}, {"tags": []}), {"tags": ["b"], "max_concurrency": 2}),
+    (
+        "empty does not override",
+        (None, {"tags": ["b"], "max_concurrency": 2}, {"tags": []}),
+        {"tags": ["b"], "max_concurrency": 2},
+    ),
     ("tags are joined", (None, {"tags": ["b"]}, {"tags": ["g"]}), {"tags": ["b", "g"]}),
     ("inherited tags count once", ({"tags": ["a"]}, None, {"tags": ["a", "g"]}), {"tags": ["a", "g"]}),
     (
@@ -124,12 +129,27 @@ def test_same_default_limit_as_langgraph() -> None:
     assert ensure_config()["recursion_limit"] == DEFAULT_RECURSION_LIMIT
 
 
+@pytest.mark.parametrize(
+    "configurable", [{"model": "m"}, {"model": 1}, {"user": "u", "__private": "p"}, {"thread_id": "t"}], ids=str
+)
+def test_metadata_of_events_are_those_of_core(configurable: dict[str, Any]) -> None:
+    """In events, values of ``configurable`` are metadata where core makes them so (EVENTS.md, rule 27)."""
+    config: RunnableConfig = {"configurable": configurable, "metadata": {"mine": True}}
+    expected = copy_context().run(ensure_config, config)["metadata"]
+    assert resolved(None, None, config, events=True)["metadata"] == {**configurable_metadata(configurable), **expected}
+    assert resolved(None, None, config)["metadata"] == {**configurable_metadata(configurable), "mine": True}
+
+
 def test_model_is_metadata_of_events() -> None:
-    """``configurable["model"]`` is metadata where core makes it so, in events (EVENTS.md, rule 27)."""
+    """The model that a run was configured with is in the metadata of its events, and of its events only."""
     config = {"configurable": {"model": "m"}}
     assert resolved(None, None, config)["metadata"] == {}
     assert resolved(None, None, config, events=True)["metadata"] == {"model": "m"}
-    assert resolved(None, None, {"configurable": {"model": 1}}, events=True)["metadata"] == {}
+
+
+def configurable_metadata(configurable: dict[str, Any]) -> dict[str, Any]:
+    """What the engine itself copies."""
+    return {key: configurable[key] for key in CONFIGURABLE_METADATA if key in configurable}
 
 
 def test_combine() -> None:

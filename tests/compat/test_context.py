@@ -15,9 +15,9 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 
-from lcel_compat import END, START, CompiledStateGraph, Send, StateGraph, StreamWriter, get_stream_writer
+from lcel_compat import END, START, CompiledStateGraph, Send, StateGraph, StreamMode, StreamWriter, get_stream_writer
 from lcel_compat._core import var_child_runnable_config
-from tests.support.colours import Colour, run
+from tests.support.colours import ASYNC, Colour, run
 
 VALUE: contextvars.ContextVar[str] = contextvars.ContextVar("VALUE", default="unset")
 
@@ -121,7 +121,7 @@ def test_a_node_sees_its_own_change_to_the_end(colour: Colour) -> None:
 
     def node(state: Any) -> dict[str, Any]:
         VALUE.set("mine")
-        seen.append(RunnableLambda(lambda x: VALUE.get()).invoke(1))
+        seen.append(RunnableLambda(lambda x: VALUE.get()).invoke(state))
         return {"log": []}
 
     colour.invoke(graph(node), {"log": []})
@@ -252,7 +252,7 @@ def test_writers_of_two_runs_are_apart() -> None:
         return [item async for item in graph(node).astream({"log": [name]}, stream_mode="custom")]
 
     async def both() -> list[list[Any]]:
-        return await asyncio.gather(items("a"), items("b"))
+        return list(await asyncio.gather(items("a"), items("b")))
 
     assert run(both()) == [["a"] * 5, ["b"] * 5]
 
@@ -372,7 +372,7 @@ def test_config_reaches_async_nodes() -> None:
         SEEN.append(config)
 
     given = settings()
-    run(graph(node).ainvoke({"log": []}, given))
+    ASYNC.invoke(graph(node), {"log": []}, given)
     _assert_has(SEEN[0], given)
 
 
@@ -433,7 +433,9 @@ def test_the_root_run(colour: Colour) -> None:
 def test_the_callers_config_is_not_changed(colour: Colour) -> None:
     """A run leaves the dict that it was given as it was."""
     given = settings()
-    before = {key: list(v) if isinstance(v, list) else dict(v) if isinstance(v, dict) else v for key, v in given.items()}
+    before = {
+        key: list(v) if isinstance(v, list) else dict(v) if isinstance(v, dict) else v for key, v in given.items()
+    }
     colour.observe_stream(graph(lambda state: None), {"log": []}, given, stream_mode=["events", "messages", "values"])
     assert given == before
 
@@ -452,7 +454,8 @@ def test_the_surrounding_config_is_inherited(colour: Colour) -> None:
 
 def test_nothing_is_left_in_the_callers_context() -> None:
     """After a run, and between the items of one, the caller has no surrounding configuration it did not have before."""
-    compiled, modes, seen = graph(lambda s: None, lambda s: None), ["values", "custom", "events"], []
+    compiled, seen = graph(lambda s: None, lambda s: None), []
+    modes: list[StreamMode] = ["values", "custom", "events"]
 
     async def caller() -> None:
         async for _ in compiled.astream({"log": []}, stream_mode=modes):

@@ -18,7 +18,7 @@ from lcel_compat.errors import (
     InvalidGraphError,
     InvalidUpdateError,
 )
-from tests.support.colours import Colour
+from tests.support.colours import Colour, run
 
 
 class State(TypedDict, total=False):
@@ -146,7 +146,7 @@ def edge_to_start() -> Any:
     return graph("a").add_edge("a", START)
 
 
-@wrong(BUILDING, InvalidGraphError, "'a'", "already", "add_node(\"another_name\"")
+@wrong(BUILDING, InvalidGraphError, "'a'", "already", 'add_node("another_name"')
 def two_nodes_of_one_name() -> Any:
     return graph("a").add_node("a", idle)
 
@@ -194,6 +194,11 @@ def empty_sequence() -> Any:
 @wrong(BUILDING, ValueError, "buffer is 0", "at least 1")
 def no_buffer() -> Any:
     return graph("a").compile(buffer=0)
+
+
+@wrong(BUILDING, ValueError, "buffer is -1", "at least 1")
+def less_than_no_buffer() -> Any:
+    return graph("a").compile(buffer=-1)
 
 
 @wrong(BUILDING, TypeError, "compile", "checkpointer", "yet")
@@ -273,6 +278,16 @@ def node_returns_a_list() -> Any:
     return returns([1, 2])
 
 
+@wrong(RUNNING, InvalidUpdateError, "'a'", "State", "instance", "dict")
+def node_returns_the_class_of_the_state() -> Any:
+    return returns(State)
+
+
+@wrong(RUNNING, InvalidUpdateError, "'a'", "Send", "list", "Command")
+def node_returns_packets() -> Any:
+    return returns([Send("a", {})])
+
+
 @wrong(RUNNING, InvalidUpdateError, "'a'", "int", "dict")
 def command_updates_with_a_number() -> Any:
     return returns(Command(update=3))
@@ -318,6 +333,21 @@ def answer_that_cannot_be_looked_up() -> Any:
     return answers([["b"]], {"b": "b"})
 
 
+@wrong(RUNNING, InvalidUpdateError, "'choose'", "'a'", "'__start__'", "'b'")
+def answer_that_begins_again() -> Any:
+    return answers(START)
+
+
+@wrong(RUNNING, InvalidUpdateError, "'choose'", "'a'", "__end__", "'b'")
+def answer_that_sends_to_the_end() -> Any:
+    return answers(Send(END, {}))
+
+
+@wrong(RUNNING, InvalidUpdateError, "'choose'", "'a'", "'nowhere'", "'b'")
+def one_answer_of_several_that_is_no_node() -> Any:
+    return answers(["b", "nowhere"])
+
+
 @wrong(RUNNING, InvalidUpdateError, "'answer'", "2 times", "reducer")
 def two_writers_of_one_plain_key() -> Any:
     builder = StateGraph(State)
@@ -359,7 +389,7 @@ def _assert_says(error: BaseException, mistake: Wrong) -> None:
 def test_unknown_mode(colour: Colour, mode: str, shape: Callable[[str], Any]) -> None:
     """A mode that does not exist is an error that names it and lists the modes there are."""
     with pytest.raises(ValueError, match=re.escape(repr(mode))) as caught:
-        _started(colour, graph("a").compile(), stream_mode=shape(mode))
+        _streamed(colour, graph("a").compile(), stream_mode=shape(mode))
     for known in ("values", "updates", "custom", "messages", "debug", "events"):
         assert repr(known) in str(caught.value)
 
@@ -368,27 +398,28 @@ def test_unknown_mode(colour: Colour, mode: str, shape: Callable[[str], Any]) ->
 def test_no_mode(colour: Colour, modes: Any) -> None:
     """An empty list of modes is an error that lists the modes there are."""
     with pytest.raises(ValueError, match=r"empty.*'values'.*'events'"):
-        _started(colour, graph("a").compile(), stream_mode=modes)
+        _streamed(colour, graph("a").compile(), stream_mode=modes)
 
 
 @pytest.mark.parametrize("modes", [1, {"values": 1}, b"values"], ids=str)
 def test_modes_of_the_wrong_type(colour: Colour, modes: Any) -> None:
     """What is neither a mode nor a list of modes is a ``TypeError`` that lists the modes there are."""
     with pytest.raises(TypeError, match=r"stream_mode.*'values'"):
-        _started(colour, graph("a").compile(), stream_mode=modes)
+        _streamed(colour, graph("a").compile(), stream_mode=modes)
 
 
 def test_mode_of_the_wrong_type_in_a_list(colour: Colour) -> None:
     """A member of the list that is no text is an error as well."""
     with pytest.raises((TypeError, ValueError), match=r"42.*'values'"):
-        _started(colour, graph("a").compile(), stream_mode=["values", 42])
+        _streamed(colour, graph("a").compile(), stream_mode=["values", 42])
 
 
-def test_events_as_chunks_of_events() -> None:
+def test_events_as_chunks_of_events(colour: Colour) -> None:
     """The root's chunks cannot be events: ``astream_events(stream_mode="events")`` says so."""
-    for make in (graph("a").compile().stream_events, graph("a").compile().astream_events):
-        with pytest.raises(ValueError, match="events"):
-            make({"log": []}, stream_mode=["values", "events"])
+    compiled = graph("a").compile()
+    assert colour.observe_events(compiled, {"log": []}, stream_mode=["values", "events"])[-1].error == "ValueError"
+    with pytest.raises(ValueError, match="cannot be events"):
+        list(compiled.stream_events({"log": []}, stream_mode=["values", "events"]))
 
 
 @pytest.mark.parametrize("keys", ["nowhere", ["answer", "nowhere"]], ids=str)
@@ -397,15 +428,7 @@ def test_unknown_output_key(colour: Colour, keys: Any) -> None:
     with pytest.raises(ValueError, match=r"output_keys.*'nowhere'.*'log', 'answer'"):
         colour.invoke(graph("a").compile(), {"log": []}, output_keys=keys)
     with pytest.raises(ValueError, match=r"output_keys.*'nowhere'"):
-        _started(colour, graph("a").compile(), output_keys=keys)
-
-
-def test_wrong_calls_fail_at_the_call() -> None:
-    """``stream`` and ``astream`` refuse wrong modes when they are called, not when they are first read."""
-    compiled = graph("a").compile()
-    for call in (compiled.stream, compiled.astream):
-        with pytest.raises(ValueError, match="stream mode"):
-            call({"log": []}, stream_mode="nothing")
+        _streamed(colour, graph("a").compile(), output_keys=keys)
 
 
 @pytest.mark.parametrize("name", ["interrupt_before", "durability", "subgraphs"])
@@ -415,7 +438,7 @@ def test_unsupported_arguments(colour: Colour, name: str) -> None:
     with pytest.raises(TypeError, match=name):
         colour.invoke(compiled, {"log": []}, **{name: ["x"]})
     with pytest.raises(TypeError, match=name):
-        _started(colour, compiled, **{name: ["x"]})
+        _streamed(colour, compiled, **{name: ["x"]})
     assert colour.invoke(compiled, {"log": ["x"]}, **{name: None}) == {"log": ["x"]}
 
 
@@ -503,8 +526,10 @@ def test_adding_to_a_compiled_graph_warns(caplog: pytest.LogCaptureFixture) -> N
     assert list(compiled.stream({"log": []})) == [{"a": None}]
 
 
-def _started(colour: Colour, compiled: Any, **options: Any) -> Any:
-    """Call ``stream`` or ``astream`` without reading anything."""
-    return {"sync": compiled.stream, "async": compiled.astream}[colour.name]({"log": []}, **options)
+def _streamed(colour: Colour, compiled: Any, **options: Any) -> list[Any]:
+    """Stream to the end; what is raised on the way is the caller's to catch."""
 
+    async def collect() -> list[Any]:
+        return [item async for item in compiled.astream({"log": []}, **options)]
 
+    return list(compiled.stream({"log": []}, **options)) if colour.name == "sync" else run(collect())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypedDict
+from itertools import pairwise
+from typing import Any, ClassVar, TypedDict
 
 import langsmith.run_trees
 import langsmith.utils
@@ -24,10 +24,9 @@ from langchain_core.globals import set_debug
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.prompts import PromptTemplate
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel
-from langchain_core.tracers import context
-from langchain_core.tracers.context import collect_runs, register_configure_hook, tracing_v2_enabled
+from langchain_core.tracers.context import _configure_hooks, register_configure_hook, tracing_v2_enabled
 
 from lcel_adapters import as_node
 from tests.support.colours import ASYNC, SYNC, Colour, observe_log, unbound_events
@@ -59,7 +58,7 @@ def line(lib: Library, **nodes: Any) -> Any:
     names = [lib.START, *nodes, lib.END]
     for name, node in nodes.items():
         builder.add_node(name, node)
-    for first, second in zip(names, names[1:], strict=False):
+    for first, second in pairwise(names):
         builder.add_edge(first, second)
     return builder.compile()
 
@@ -95,7 +94,7 @@ def below(events: list[Any], name: str) -> list[Any]:
 
 
 def _piped(lib: Library) -> Runnable[Any, Any]:
-    prompt = ChatPromptTemplate.from_messages([("human", "{topic}")])
+    prompt = PromptTemplate.from_template("{topic}")
     return prompt | (lambda value: {"topic": value.to_string()}) | answering(lib) | _write
 
 
@@ -127,14 +126,8 @@ def test_events_inside_a_runnable(make: Make) -> None:
     """Below the graph's run, events are those that the graph emits by itself."""
     alone = ASYNC.observe_events(answering(OURS), dict(PARROTS))
     inside = ASYNC.observe_events(make(OURS), dict(PARROTS))
-    prompted = [event | {"data": _renamed(event["data"])} for event in below(inside, "LangGraph")]
-    assert_same_events(below(alone, "LangGraph"), prompted)
-    assert chunks(inside, "reader") == chunks(inside, "chain") == chunks(inside, "StreamingChat")[:4] == WORDS
-
-
-def _renamed(data: Any) -> Any:
-    """Undo what the prompt of the pipe did to the topic."""
-    return {k: PARROTS if v == {"topic": "Human: parrots"} else v for k, v in data.items()}
+    assert_same_events(below(alone, "LangGraph"), below(inside, "LangGraph"))
+    assert chunks(inside, "reader") == chunks(inside, "chain") == WORDS
 
 
 @pytest.mark.blocking
@@ -167,10 +160,10 @@ def test_v1_events_inside_a_runnable(make: Make) -> None:
 @EACH_OUTSIDE
 def test_log_inside_a_runnable(make: Make) -> None:
     """``astream_log`` tells the parts of parsers in the graph."""
-    paths = {"/logs/reader/streamed_output/-": WORDS}
     ops = [op for patch in observe_log(make(OURS), dict(PARROTS)) for op in patch.ops]
-    for path, words in paths.items():
-        assert [op["value"] for op in ops if op["path"] == path and op["value"]] == words
+    for name in ("reader", "chain"):
+        path = f"/logs/{name}/streamed_output/-"
+        assert [op["value"] for op in ops if op["path"] == path and op["value"]] == WORDS
 
 
 # Inside graphs ---------------------------------------------------------------------------------------------
@@ -400,7 +393,7 @@ class Tree(BaseCallbackHandler):
         self._started(kw["name"], run_id, parent_run_id)
 
     def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: Any, **kw: Any) -> Any:
-        self._started(kw["name"], run_id, kw["parent_run_id"])
+        self._started(serialized["name"], run_id, kw["parent_run_id"])
 
     def on_chain_end(self, outputs: Any, *, run_id: Any, **kw: Any) -> Any:
         self.ended.append(self.names[run_id])
@@ -433,23 +426,26 @@ class Store:
 
     def __init__(self) -> None:
         self.runs: dict[uuid.UUID, dict[str, Any]] = {}
+        self.ended: set[uuid.UUID] = set()
         self.tracing_queue = None
 
     def create_run(self, name: str, inputs: Any, run_type: Any, **run: Any) -> None:
         self.runs[run["id"]] = {"name": name, **run}
 
     def update_run(self, run_id: uuid.UUID, **run: Any) -> None:
-        self.runs[run_id] |= {key: value for key, value in run.items() if key == "end_time"}
+        self.ended.add(run_id)
 
     def tree(self) -> dict[str, str | None]:
         """Return each run's name with its parent's, once all have ended."""
-        assert all(run["end_time"] for run in self.runs.values())
+        assert self.ended == set(self.runs)
         names = {None: None, **{id: run["name"] for id, run in self.runs.items()}}
         return {run["name"]: names[run.get("parent_run_id")] for run in self.runs.values()}
 
 
 WAYS = ("invoke", "values", "events", "messages")
 EACH_WAY = pytest.mark.parametrize("way", WAYS)
+# LangSmith's tracer of core before 1.0 calls what pydantic deprecated, and core drops the callback that warned.
+TRACER_MAY_WARN = pytest.mark.filterwarnings("ignore:The `dict` method is deprecated")
 
 
 def _run(colour: Colour, way: str, config: Any = None) -> None:
@@ -462,7 +458,7 @@ def _run(colour: Colour, way: str, config: Any = None) -> None:
 
 def _assert_tree(tree: Tree) -> None:
     assert tree.runs == TREE
-    assert Counter(tree.ended) == Counter(TREE)
+    assert sorted(tree.ended) == sorted(TREE)
 
 
 @EACH_WAY
@@ -491,17 +487,6 @@ def test_a_handler_that_was_bound_listens(colour: Colour, way: str) -> None:
 
 
 @EACH_WAY
-def test_collect_runs_listens(colour: Colour, way: str) -> None:
-    """``collect_runs`` collects the run with all runs inside."""
-    with collect_runs() as collected:
-        _run(colour, way)
-    (root,) = collected.traced_runs
-    first, second = root.child_runs
-    assert [root.name, first.name, second.name, second.child_runs[0].name] == list(TREE)
-    assert all(run.end_time for run in (root, first, second))
-
-
-@EACH_WAY
 def test_usage_callback_listens(colour: Colour, way: str) -> None:
     """``get_usage_metadata_callback`` counts what models in nodes used."""
     with get_usage_metadata_callback() as usage:
@@ -509,6 +494,7 @@ def test_usage_callback_listens(colour: Colour, way: str) -> None:
     assert usage.usage_metadata == {"counted": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}}
 
 
+@TRACER_MAY_WARN
 @EACH_WAY
 def test_langsmiths_tracer_listens(colour: Colour, way: str) -> None:
     """``tracing_v2_enabled`` sends LangSmith every run with its parent and its end."""
@@ -518,6 +504,7 @@ def test_langsmiths_tracer_listens(colour: Colour, way: str) -> None:
     assert store.tree() == TREE
 
 
+@TRACER_MAY_WARN
 @EACH_WAY
 def test_tracing_by_environment_listens(colour: Colour, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """``LANGCHAIN_TRACING_V2`` alone turns tracing on, for graphs of plain functions too."""
@@ -554,27 +541,39 @@ def test_set_debug_listens(colour: Colour, capsys: pytest.CaptureFixture[str]) -
 HOOKED: ContextVar[BaseCallbackHandler | None] = ContextVar("HOOKED", default=None)
 
 
+class Hooked(Tree):
+    """A handler that a configure hook brings; ``made`` holds those that were made."""
+
+    made: ClassVar[list[Hooked]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made.append(self)
+
+
+@contextmanager
+def _hooked(by: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Register a configure hook and turn it on, by its variable or by the environment; undo both."""
+    before = list(_configure_hooks)
+    Hooked.made.clear()
+    register_configure_hook(HOOKED, True, Hooked, "LCEL_COMPAT_HOOKED" if by == "environment" else None)
+    token = HOOKED.set(Hooked() if by == "variable" else None)
+    try:
+        with _environment(monkeypatch, **({"LCEL_COMPAT_HOOKED": "1"} if by == "environment" else {})):
+            yield
+    finally:
+        HOOKED.reset(token)
+        _configure_hooks[:] = before
+
+
 @pytest.mark.parametrize("by", ["variable", "environment"])
 @EACH_WAY
 def test_configure_hooks_listen(colour: Colour, way: str, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler that a configure hook brings, by its variable or by the environment, counts as a listener."""
-    made: list[Tree] = []
-
-    class Hooked(Tree):
-        def __init__(self) -> None:
-            super().__init__()
-            made.append(self)
-
-    monkeypatch.setattr(context, "_configure_hooks", [*context._configure_hooks])
-    name = f"HOOKED_{os.getpid()}"
-    register_configure_hook(HOOKED, True, Hooked, name if by == "environment" else None)
-    token = HOOKED.set(Hooked()) if by == "variable" else None
-    with _environment(monkeypatch, **({name: "1"} if by == "environment" else {})):
+    with _hooked(by, monkeypatch):
         _run(colour, way)
-    if token is not None:
-        HOOKED.reset(token)
-    assert len(made) == 1
-    _assert_tree(made[0])
+    (heard,) = (tree for tree in Hooked.made if tree.runs)  # core makes one more wherever it asks, and drops it
+    _assert_tree(heard)
 
 
 # Nobody listens --------------------------------------------------------------------------------------------

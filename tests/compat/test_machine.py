@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
+from random import Random
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from lcel_compat import END, START, Command, Send, StateGraph
 from lcel_compat._body import FunctionBody
 from lcel_compat._constants import TASKS, branch_channel
-from lcel_compat._log import Log, StateChanged, TaskFinished, TaskStarted
+from lcel_compat._log import Entry, Log, StateChanged, TaskFinished, TaskStarted
 from lcel_compat._machine import Machine, Task
 from lcel_compat.compiled import CompiledStateGraph
 from lcel_compat.errors import EmptyInputError, GraphRecursionError, InvalidUpdateError
@@ -34,7 +36,7 @@ class State(TypedDict, total=False):
 class Everything:
     """A projection that gives the entries of the log as they are."""
 
-    reads = (TaskStarted, TaskFinished, StateChanged)
+    reads: tuple[type[Entry], ...] = (TaskStarted, TaskFinished, StateChanged)
 
     def project(self, entry: Any) -> Sequence[Any]:
         return (entry,)
@@ -112,8 +114,8 @@ def graph(names: str, edges: str, **deferred: bool) -> StateGraph:
     builder = StateGraph(State)
     for name in names:
         builder.add_node(name, says(name), defer=deferred.get(name, False))
-    for start, end in edges.split():
-        builder.add_edge(START if start == "^" else start, END if end == "$" else end)
+    for edge in edges.split():
+        builder.add_edge(START if edge[0] == "^" else edge[0], END if edge[1] == "$" else edge[1])
     return builder
 
 
@@ -344,33 +346,37 @@ def test_runs_do_not_share_state() -> None:
 
 # Interleavings ---------------------------------------------------------------------------------------------
 
-NAMES = "abcdef"
+TURNS = 8
+"""Entries in the log after which a drawn loop is left."""
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> tuple[str, CompiledStateGraph]:
-    """A graph of layers with edges, joins, sends, commands and deferred nodes, and a word for its shape."""
+    """A graph of layers with edges, joins, sends, commands, deferred nodes and a loop, and a word for its shape."""
     builder = StateGraph(State)
-    layers = draw(st.lists(st.integers(1, 3), min_size=1, max_size=4))
     names = iter("abcdefghijkl")
-    rows = [[next(names) for _ in range(width)] for width in layers]
-    last = rows[-1]
-    shape = [str(layers)]
+    rows = [[next(names) for _ in range(draw(st.integers(1, 3)))] for _ in range(draw(st.integers(1, 4)))]
+    shape = [str([len(row) for row in rows])]
     for row in rows:
         for name in row:
-            kind = draw(st.sampled_from(["update", "update", "none", "command", "read"]))
-            defer = row is last and draw(st.booleans())
+            kind, defer = draw(st.sampled_from(KINDS)), row is rows[-1] and draw(st.booleans())
             builder.add_node(name, _node(kind, name), defer=defer)
             shape.append(f"{kind}{defer}")
     builder.add_node("worker", lambda packet: {"log": [packet]})
     for name in rows[0]:
         builder.add_edge(START, name)
-    for above, below in zip(rows, rows[1:], strict=False):
+    for above, below in itertools.pairwise(rows):
         for name in below:
             link = draw(st.sampled_from(["join", "edges", "branch", "send"]))
             shape.append(link)
             _link(builder, link, above, name)
+    if draw(st.booleans()):
+        shape.append("loop")
+        _loop(builder, rows[-1][0], rows[0][0])
     return "/".join(shape), builder.compile()
+
+
+KINDS = ("update", "update", "none", "command", "read", "plain")
 
 
 def _node(kind: str, name: str) -> Callable[[Any], Any]:
@@ -382,6 +388,7 @@ def _node(kind: str, name: str) -> Callable[[Any], Any]:
         "none": lambda state: None,
         "command": lambda state: Command(update={"log": [f"{name} by command"]}),
         "read": read,
+        "plain": lambda state: {"plain": name},
     }[kind]
 
 
@@ -394,7 +401,7 @@ def _link(builder: StateGraph, link: str, above: list[str], name: str) -> None:
             builder.add_edge(start, name)
             continue
 
-        def path(state: Any, link: str = link, start: str = start) -> Any:
+        def path(state: Any, start: str = start) -> Any:
             packets = [Send("worker", f"{start}>{name}"), Send("worker", f"{start}>>{name}")]
             return name if link == "branch" else [name, *packets]
 
@@ -402,22 +409,27 @@ def _link(builder: StateGraph, link: str, above: list[str], name: str) -> None:
         builder.add_conditional_edges(start, path, [name, "worker"])
 
 
+def _loop(builder: StateGraph, last: str, first: str) -> None:
+    builder.add_node("back", says("back")).add_edge(last, "back")
+    builder.add_conditional_edges("back", lambda s: first if len(s["log"]) < TURNS else END, [first, END])
+
+
+def _outcome(compiled: CompiledStateGraph, order: Order) -> tuple[Any, ...]:
+    """What a run came to, or the error that ended it; the states on the way; what each task was given, in order."""
+    hand = ByHand(compiled, limit=100)
+    try:
+        end: Any = hand.run({"log": ["in"]}, order)
+    except InvalidUpdateError as error:
+        end = str(error)
+    states = [entry for entry in hand.said if entry[0] == "state"]
+    return end, states, [(t.step, t.path, t.triggers, t.input) for t in hand.tasks]
+
+
 @given(graphs(), st.randoms(use_true_random=False))
-def test_any_order_of_finishing_gives_the_same_run(drawn: tuple[str, CompiledStateGraph], random: Any) -> None:
-    """However the tasks of a superstep overtake each other, the state, the next tasks and their inputs are the same."""
+def test_any_order_of_finishing_gives_the_same_run(drawn: tuple[str, CompiledStateGraph], random: Random) -> None:
+    """However the tasks of a superstep overtake each other, the run is the same: states, next tasks, inputs, errors."""
     shape, compiled = drawn
     count("interleavings", shape)
-
-    def shuffled(tasks: Sequence[Task]) -> Sequence[Task]:
-        return random.sample(list(tasks), len(tasks))
-
-    inputs: list[list[tuple[Any, ...]]] = []
-    states: list[Any] = []
-    for order in (tuple, shuffled, lambda tasks: reversed(list(tasks))):
-        hand = ByHand(compiled)
-        states.append(hand.run({"log": ["in"]}, order))
-        inputs.append([(t.step, t.path, t.triggers, t.input) for t in hand.tasks])
-        states.append([entry for entry in hand.said if entry[0] == "state"])
-    assert states[0] == states[2] == states[4]
-    assert states[1] == states[3] == states[5]
-    assert inputs[0] == inputs[1] == inputs[2]
+    expected = _outcome(compiled, tuple)
+    assert _outcome(compiled, lambda tasks: reversed(list(tasks))) == expected
+    assert _outcome(compiled, lambda tasks: random.sample(list(tasks), len(tasks))) == expected

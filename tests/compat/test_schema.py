@@ -142,7 +142,7 @@ def test_keys(source: Any, keys: dict[str, type]) -> None:
     [(Typed, dict), (Extended, dict), (Optionals, dict), (Data, Data), (Model, Model)],
     ids=lambda value: value.__name__,
 )
-def test_a_node_is_given_an_instance(colour: Colour, source: Any, kind: type) -> None:
+def test_a_node_is_given_an_instance(colour: Colour, source: Any, kind: Any) -> None:
     """A node sees an instance of the state's class; the run's result is a dict in any case."""
     seen: list[Any] = []
 
@@ -189,9 +189,7 @@ def test_input_and_output_schemas(colour: Colour) -> None:
     class State(In, Out):
         log: Annotated[list[str], operator.add]
 
-    graph = one_node(
-        OURS, State, lambda s: {"answer": f"{s['topic']}{s['log']}"}, input_schema=In, output_schema=Out
-    )
+    graph = one_node(OURS, State, lambda s: {"answer": f"{s['topic']}{s['log']}"}, input_schema=In, output_schema=Out)
     assert colour.invoke(graph, {"topic": "birds", "log": ["dropped"]}) == {"answer": "birds[]"}
 
 
@@ -241,9 +239,12 @@ def test_key_that_was_never_written(colour: Colour) -> None:
 
 def test_unresolvable_annotation() -> None:
     """An annotation that the module does not know is an error that names the class and the name."""
-    source = typing.TypedDict("source", {"key": "Nowhere"})  # type: ignore[misc] # noqa: F821, UP013
-    with pytest.raises(InvalidGraphError, match=r"'source'.*Nowhere"):
-        StateGraph(source)
+
+    class Lost(typing.TypedDict):
+        key: Nowhere  # type: ignore[name-defined] # noqa: F821
+
+    with pytest.raises(InvalidGraphError, match=r"'Lost'.*Nowhere"):
+        StateGraph(Lost)
 
 
 # JSON schemas ----------------------------------------------------------------------------------------------

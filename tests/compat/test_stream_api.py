@@ -91,7 +91,9 @@ def test_order_between_modes(colour: Colour, modes: list[str]) -> None:
     ]
 
 
-@pytest.mark.parametrize("modes", [["values", "updates"], ["debug", "custom", "tasks"], ["events", "messages", "values"]])
+@pytest.mark.parametrize(
+    "modes", [["values", "updates"], ["debug", "custom", "tasks"], ["events", "messages", "values"]]
+)
 def test_a_mode_beside_others_is_the_mode_alone(colour: Colour, modes: list[str]) -> None:
     """A mode yields the same items in the same order beside others as it does alone."""
     together = colour.observe_stream(two(), IN, stream_mode=modes)
@@ -165,7 +167,8 @@ def test_nothing_of_the_output_was_written(colour: Colour) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "last"), [("answer", {"answer": "first"}), (["log"], {"log": ["in", "one", "two"]}), (("answer", "log"), VALUES[-1])]
+    ("keys", "last"),
+    [("answer", {"answer": "first"}), (["log"], {"log": ["in", "one", "two"]}), (("answer", "log"), VALUES[-1])],
 )
 def test_output_keys(colour: Colour, keys: Any, last: dict[str, Any]) -> None:
     """``output_keys``, one or several, are what ``invoke`` returns and ``values`` and ``updates`` show."""

@@ -67,7 +67,9 @@ def _complain(message: str, code: int, cause: BaseException) -> NoReturn:
 
 
 def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    # A KeyError's text is the repr of its key, even where that is a sentence.
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _place(error: BaseException) -> str:

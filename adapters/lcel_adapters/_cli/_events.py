@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from lcel_compat.events import to_json, to_jsonable
+from lcel_compat.events import to_json
 
 Event: TypeAlias = Mapping[str, Any]
 Path: TypeAlias = tuple[str, ...]
@@ -171,18 +171,28 @@ def _by_place(pairs: list[Pair]) -> list[Pair]:
 
 
 def _differences(before: Run, after: Run) -> list[str]:
-    found = []
+    found = ["no longer the root"] if len(before.path) == 1 and len(after.path) > 1 else []
     for phase in ("start", "stream", "end"):
         old, new = before.count(phase), after.count(phase)
         if old != new:
             found.append(f"{phase} {old} → {new}")
-        elif _data(before, phase) != _data(after, phase):
-            found.append(f"{phase} carries other data")
+        else:
+            found += _other_data(phase, before, after)
     gained, lost = _own(after.tags - before.tags), _own(before.tags - after.tags)
-    found += [f"tag {tag} added" for tag in gained] + [f"tag {tag} lost" for tag in lost]
-    if len(before.path) == 1 and len(after.path) > 1:
-        found.append("no longer the root")
-    return found
+    return found + [f"tag {tag} added" for tag in gained] + [f"tag {tag} lost" for tag in lost]
+
+
+def _other_data(phase: str, before: Run, after: Run) -> list[str]:
+    old, new = _keys(before, phase), _keys(after, phase)
+    if old != new:
+        return [f"{phase} without {key}" for key in sorted(old - new)] + [
+            f"{phase} with {key}" for key in sorted(new - old)
+        ]
+    return [f"other data at {phase}"] if _data(before, phase) != _data(after, phase) else []
+
+
+def _keys(run: Run, phase: str) -> set[str]:
+    return {key for event in run.events if event["event"].endswith(f"_{phase}") for key in event["data"]}
 
 
 def _own(tags: Iterable[str]) -> list[str]:
@@ -206,7 +216,7 @@ def _data(run: Run, phase: str) -> list[str] | dict[str, list[str]]:
 
 
 def _plain(value: Any) -> str:
-    return _MESSAGE_ID.sub('"id":""', to_json(to_jsonable(value)))
+    return _MESSAGE_ID.sub('"id":""', to_json(value))
 
 
 def _number_of(kind: str, events: Iterable[Event]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import sys
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -46,11 +45,10 @@ def read_json(text: str, *, option: str) -> Any:
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
-        found = f"{content.strip()[:40]!r} is no JSON" if content.strip() else "there is nothing"
+        found = f"is no JSON: {content.strip()[:40]!r}" if content.strip() else "is empty"
         raise CannotRunError(
-            f"{option}: {found} in {source} ({error.msg}, line {error.lineno}, column {error.colno})."
-            f""" Write {option} '{{"question": "Where is my invoice?"}}', {option} @FILE, or {option} - to read it from"""
-            " standard input."
+            f"{option}: {source} {found} ({error.msg}, line {error.lineno}, column {error.colno})."
+            f""" Write {option} '{{"key": "value"}}', {option} @FILE, or {option} - to read standard input."""
         ) from error
 
 
@@ -81,7 +79,7 @@ def _source(text: str, option: str) -> tuple[str, str]:
 
 
 def _import(place: str) -> ModuleType:
-    here = os.getcwd()
+    here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
@@ -92,14 +90,14 @@ def _import(place: str) -> ModuleType:
         raise CannotRunError(_not_found(place, error)) from error
     except Exception as error:
         raise CannotRunError(
-            f"{place!r} failed while it was imported: {type(error).__name__}: {error}. `python -c 'import ...'` shows"
-            " where; nothing was run."
+            f"{place!r} failed while it was imported: {type(error).__name__}: {error}. Nothing was"
+            " run."
         ) from error
 
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise CannotRunError(f"There is no file {str(path)!r} in {os.getcwd()!r}.")
+        raise CannotRunError(f"There is no file {str(path)!r} in {str(Path.cwd())!r}.")
     sys.path.insert(0, str(path.parent.resolve()))
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None
@@ -183,7 +181,7 @@ def _called(spec: str, make: Any) -> Any:
 
 
 def _described(value: Any) -> str:
-    return f"the module {value.__name__!r}" if isinstance(value, ModuleType) else f"a {type(value).__name__}"
+    return f"the module {value.__name__!r}" if isinstance(value, ModuleType) else f"of type {type(value).__name__}"
 
 
 def _reason(error: Exception) -> str:

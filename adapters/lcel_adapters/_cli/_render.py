@@ -16,6 +16,8 @@ from rich.text import Text
 
 from lcel_compat.events import to_json
 
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
+
 _MODE_WIDTH: Final = 11
 _KIND_WIDTH: Final = 20
 _MAX_DETAIL: Final = 20_000
@@ -237,7 +239,7 @@ def as_text(line: Line, *, label: bool, width: int) -> Text:
     if line.name:
         text.append("  " * line.depth + line.name + "  ", "bold")
     if line.count > 1:
-        text.append(f"×{line.count}  ", "cyan")
+        text.append(f"{TIMES}{line.count}  ", "cyan")
     text.append(printable(line.detail))
     text.rstrip()
     if line.mode not in _READ_WHOLE:
