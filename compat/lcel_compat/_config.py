@@ -56,6 +56,19 @@ def resolve(bound: RunnableConfig | None, given: RunnableConfig | None, *, event
     return cast("RunnableConfig", merged)
 
 
+def checked(config: RunnableConfig) -> RunnableConfig:
+    """The same configuration, if its limits are whole numbers that leave something to run.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    for key in ("recursion_limit", "max_concurrency"):
+        limit: Any = config.get(key)
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise ValueError(f"{key} is {limit!r}, but it has to be a whole number of at least 1.")
+    return config
+
+
 def combine(base: RunnableConfig | None, extra: RunnableConfig | None) -> RunnableConfig:
     """Two configurations as one, for ``with_config``; ``extra`` wins."""
     merged: dict[str, Any] = {}
@@ -91,15 +104,18 @@ def _merge(merged: dict[str, Any], config: Mapping[str, Any], *, inherited: froz
 
 
 def join_callbacks(base: Callbacks, new: Callbacks) -> Callbacks:
-    """Handlers of both, as a list or a manager; a copy whenever there is something to add."""
+    """Handlers of both, as a list or a manager; a copy whenever there is something to add.
+
+    Of two managers, ``new`` decides which run the next ones are children of.
+    """
     if base is None or new is None:
         return (new if base is None else base) or None
     if isinstance(base, list) and isinstance(new, list):
         return base + new
+    if isinstance(base, BaseCallbackManager) and isinstance(new, BaseCallbackManager):
+        return new.merge(base)
     manager, handlers = (base, new) if isinstance(base, BaseCallbackManager) else (new, base)
-    if isinstance(handlers, BaseCallbackManager):
-        return cast("BaseCallbackManager", manager).merge(handlers)
     joined = cast("BaseCallbackManager", manager).copy()
-    for handler in handlers:
+    for handler in cast("list[Any]", handlers):
         joined.add_handler(handler, inherit=True)
     return joined

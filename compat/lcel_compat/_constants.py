@@ -70,6 +70,34 @@ CONFIGURABLE_METADATA: Final = (
 """Keys of ``config["configurable"]`` that become metadata of the graph's run and of all below it."""
 
 
+RESERVED: Final = frozenset(
+    {
+        "__input__",
+        "__interrupt__",
+        "__resume__",
+        "__error__",
+        "__error_source_node__",
+        "__no_writes__",
+        "__return__",
+        "__previous__",
+        "__snapshot_bumps__",
+        "checkpoint_id",
+        "checkpoint_map",
+        "checkpoint_ns",
+        "configurable",
+        TAG_HIDDEN,
+        NAMESPACE_SEPARATOR,
+        TASK_SEPARATOR,
+    }
+)
+"""Names that checkpoints use for other things than nodes and state keys, like every name in ``__pregel_``."""
+
+
+def is_reserved(name: str) -> bool:
+    """Whether neither a node nor a state key may have this name."""
+    return name in RESERVED or name.startswith("__pregel_")
+
+
 def branch_channel(node: str) -> str:
     """The channel an edge to ``node`` writes to."""
     return f"branch:to:{node}"

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
-from lcel_compat._execute import ASYNC, SYNC, execute, run_async, run_sync, settle
+from lcel_compat._execute import ASYNC, SYNC, execute, run_async, run_sync, settle, to_the_end
 from lcel_compat._machine import Task
 from lcel_compat._mailbox import AsyncMailbox, Give, ThreadMailbox
 from lcel_compat._program import Program
@@ -71,7 +71,7 @@ class AsyncRun:
                         work = _work_async(session, mailbox, step.task, running)
                         running[step.task] = loop.create_task(work, context=copy_context(), name=step.task.name)
                     elif type(step) is Call:
-                        reply = await step.result
+                        reply = await (to_the_end(step.result) if step.final else step.result)
                     elif type(step) is Drain:
                         for item in mailbox.rest():
                             yield item
@@ -85,7 +85,7 @@ class AsyncRun:
         except StopIteration:
             return
         finally:
-            mailbox.close()
+            mailbox.clear()
 
 
 async def _work_async(
@@ -189,7 +189,7 @@ class SyncRun:
         except StopIteration:
             return
         finally:
-            mailbox.close()
+            mailbox.clear()
             if pool is not None:
                 pool.shutdown(wait=True)
 

@@ -171,6 +171,7 @@ class Frame:
         colour: How code is called.
         config: The run's configuration.
         open: Starts the run of a node; ``None`` when nobody listens.
+        run_id: The graph's own run, whether anybody listens or not.
         taps: The streaming handlers that are shown a node's result as a chunk.
         streaming: Whether runnables are streamed, because somebody looks at chunks.
         traced: Whether LangSmith's tracer listens.
@@ -181,18 +182,23 @@ class Frame:
     colour: Colour
     config: RunnableConfig
     open: Callable[[Task], Any] | None
+    run_id: UUID
     taps: Sequence[Any]
     streaming: bool
     traced: bool
     writer: StreamWriter
 
     def node_config(self, task: Task) -> RunnableConfig:
-        """The configuration that is common to a node's body and conditional edges, without callbacks."""
+        """The configuration of a node's body and conditional edges, while nobody listens.
+
+        Its callback manager has no handlers, but a parent: ``dispatch_custom_event`` asks for one
+        (callbacks/manager.py), and a handler that is added further down learns of it.
+        """
         run = self.config
         config: dict[str, Any] = {
             "tags": task.tags,
             "metadata": task.metadata,
-            "callbacks": None,
+            "callbacks": self.colour.manager(handlers=[], parent_run_id=self.run_id) if self.open is None else None,
             "recursion_limit": run["recursion_limit"],
             "configurable": {**run["configurable"], "checkpoint_ns": task.namespace, TASK_ID: task.id},
         }
@@ -275,10 +281,10 @@ def _follow(branch: Branch, task: Task, frame: Frame, config: RunnableConfig, re
 
 def _ask(path: FunctionBody, frame: Frame, config: RunnableConfig, value: Any) -> Steps:
     """Call the function of a conditional edge, which has a run of its own."""
-    manager = config["callbacks"]
     run: ChainRun | None = None
-    if isinstance(manager, CallbackManager | AsyncCallbackManager):
-        run = yield manager.on_chain_start(cast("Any", None), value, name=path.name)
+    if frame.open is not None:
+        manager: Any = frame.colour.manager.configure(inheritable_callbacks=config["callbacks"])
+        run = yield manager.on_chain_start(None, value, name=path.name)
     try:
         config = child_config(config, run, None)
         enter(config, run if frame.traced else None)
@@ -304,8 +310,36 @@ def child_config(config: RunnableConfig, run: ChainRun | None, tag: str | None) 
 
 
 async def settle(tasks: Sequence[asyncio.Task[Any]], seconds: float) -> None:
-    """Cancel tasks and wait for them, no longer than a bound; their outcomes are read."""
+    """Cancel tasks and wait for them, no longer than a bound, even if the caller is cancelled meanwhile.
+
+    Raises:
+        asyncio.CancelledError: If it was, when the tasks have ended.
+    """
     for task in tasks:
         task.cancel()
     if tasks:
-        await asyncio.wait(tasks, timeout=seconds)
+        await to_the_end(asyncio.wait(tasks, timeout=seconds))
+
+
+async def to_the_end(work: Awaitable[Any]) -> Any:
+    """Await something to its end, however often the caller is cancelled meanwhile.
+
+    A cancel scope of anyio's cancels at every await until its task has left it.
+
+    Raises:
+        asyncio.CancelledError: If the caller was cancelled, when the work is done.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    running = asyncio.ensure_future(work)
+    while not running.done():
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError as error:
+            if running.done() and running.cancelled():
+                raise
+            cancelled = error
+        except BaseException:  # it is raised below, by the work itself
+            pass
+    if cancelled is not None:
+        raise cancelled
+    return running.result()

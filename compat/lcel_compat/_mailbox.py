@@ -84,6 +84,11 @@ class Mailbox:
         self.closed = True
         self._release()
 
+    def clear(self) -> None:
+        """Close, and forget what is there: errors hold on to frames, and frames to streams that should be closed."""
+        self.close()
+        self._queue.clear()
+
     def give(self, item: Any) -> None:
         """Post an item for the consumer."""
         if self.closed:
@@ -112,13 +117,14 @@ class Mailbox:
 class AsyncMailbox(Mailbox):
     """The mailbox of a run that an event loop drives."""
 
-    __slots__ = ("_loop", "_thread", "_waiter")
+    __slots__ = ("_loop", "_thread", "_unanswered", "_waiter")
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._waiter: asyncio.Future[None] | None = None
+        self._unanswered: threading.Event | None = None
 
     def arrival(self) -> asyncio.Future[None]:
         """Something to await until there is a message; to be called, and awaited, when there is none."""
@@ -149,12 +155,17 @@ class AsyncMailbox(Mailbox):
         return self.closed and threading.get_ident() != self._thread
 
     def _loop_answers(self) -> bool:
+        asked = self._unanswered
+        if asked is not None and not asked.is_set():
+            return False  # it is still blocked; waiting again would only add to it
         answer = threading.Event()
         try:
             self._loop.call_soon_threadsafe(answer.set)
         except RuntimeError:  # the loop is closed, nobody will ever read
             return False
-        return answer.wait(_LOOP_ANSWERS_WITHIN)
+        answered = answer.wait(_LOOP_ANSWERS_WITHIN)
+        self._unanswered = None if answered else answer
+        return answered
 
     def _release(self) -> None:
         super()._release()

@@ -56,9 +56,9 @@ class Branch:
             target = answer
         else:
             target = self.ends.get(answer) if isinstance(answer, Hashable) else None
-        if target == END and not isinstance(answer, Send):
+        if isinstance(target, str) and target == END and not isinstance(answer, Send):
             return END
-        if target not in self.targets:
+        if not isinstance(target, str) or target not in self.targets:
             known = self.ends if self.ends is not None else sorted(self.targets | {END})
             raise InvalidUpdateError(
                 f"The conditional edge {self.name!r} of node {node!r} answered {answer!r}, which leads nowhere."
@@ -123,7 +123,7 @@ class Node:
         for part in self._parts(result):
             if isinstance(part, Command):
                 updates.extend(self._commanded(part))
-                control.extend(self._goto(target) for target in part.targets() if target != END)
+                control.extend(self._goto(target) for target in self._targets(part) if target != END)
             elif isinstance(part, Send) and part is result:
                 control.append((TASKS, self._known(part)))
             else:
@@ -172,6 +172,13 @@ class Node:
             return [(key, value) for key, value in update if key in self.keys]
         return self._updates(update)
 
+    def _targets(self, command: Command[Any]) -> Sequence[Any]:
+        if isinstance(command.goto, str | Send):
+            return (command.goto,)
+        if isinstance(command.goto, list | tuple):
+            return command.goto
+        return (self._known_name(command.goto),)
+
     def _goto(self, target: Send | str) -> tuple[str, Any]:
         if isinstance(target, Send):
             return (TASKS, self._known(target))
@@ -182,8 +189,8 @@ class Node:
         return packet
 
     def _known_name(self, name: Any) -> str:
-        if name in self.names:
-            return str(name)
+        if isinstance(name, str) and name in self.names:
+            return name
         raise InvalidUpdateError(
             f"Node {self.name!r} sends the run to {name!r}, and there is no such node. The nodes are"
             f" {', '.join(repr(n) for n in sorted(self.names))}."

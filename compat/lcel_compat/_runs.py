@@ -41,18 +41,21 @@ def node_runs(
     Returns:
         A function from a task to its run, to be awaited in an asynchronous run.
     """
-    alone = all(isinstance(handler, Capture | Gate) for handler in root.inheritable_handlers)
-    if capture is not None and alone:
+    if capture is not None and all(isinstance(handler, Capture | Gate) for handler in root.handlers):
         around = Around(root, capture, manager, mailbox)
         return lambda task: OwnRun(task, around)
-    return lambda task: _dispatched(task, root)
+    return lambda task: _dispatched(task, root, manager)
 
 
-def _dispatched(task: Task, root: Any) -> Any:
-    manager = root.get_child(f"graph:step:{task.step}")
-    manager.add_tags([*task.tags, TAG_HIDDEN] if task.node.hidden else list(task.tags))
-    manager.add_metadata(task.metadata)
-    return manager.on_chain_start(None, task.input, name=task.name)
+def _dispatched(task: Task, root: Any, manager: Manager) -> Any:
+    """Start a node's run with core's callback manager, configured as core configures one for each runnable: some hooks
+    (``collect_runs``) hand their handler to no child, and add it every time."""
+    configured: Any = manager.configure(
+        inheritable_callbacks=root.get_child(f"graph:step:{task.step}"),
+        inheritable_tags=[*task.tags, TAG_HIDDEN] if task.node.hidden else list(task.tags),
+        inheritable_metadata=task.metadata,
+    )
+    return configured.on_chain_start(None, task.input, name=task.name)
 
 
 _ids: Final = itertools.count(uuid4().int)

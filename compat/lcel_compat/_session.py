@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from langchain_core.runnables import RunnableConfig
 
@@ -37,9 +37,10 @@ from lcel_compat.modes import CAPTURED, MODES, EventFilter, Scope
 
 @dataclass(slots=True)
 class Call:
-    """Finish a call that may have to be awaited."""
+    """Finish a call that may have to be awaited; a ``final`` one is finished even if the run is cancelled meanwhile."""
 
     result: Any
+    final: bool = False
 
 
 @dataclass(slots=True)
@@ -200,13 +201,15 @@ class Session:
                 yield STOP
             yield DRAIN
         except BaseException as error:
-            yield STOP
-            if root is not None:
-                yield Call(root.on_chain_error(error))
+            try:
+                yield STOP
+            finally:
+                if root is not None:
+                    yield Call(root.on_chain_error(error), final=True)
             raise
         if failure is not None:
             if root is not None:
-                yield Call(root.on_chain_error(failure))
+                yield Call(root.on_chain_error(failure), final=True)
             raise failure
         self.output = self.machine.output()
         if root is not None:
@@ -247,6 +250,7 @@ class Session:
             colour=self._colour,
             config=config,
             open=None if root is None else node_runs(root, capture, self._colour.manager, self._mailbox),
+            run_id=uuid4() if root is None else root.run_id,
             taps=foreign if capture is None else (capture,),
             streaming="events" in self._request.modes or bool(foreign),
             traced=root is not None and langsmith_tracer(root.handlers) is not None,

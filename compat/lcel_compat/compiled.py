@@ -95,7 +95,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
         if stream_mode != "values":
             return list(self.stream(input, config, stream_mode=stream_mode, output_keys=output_keys, **kwargs))
         _refuse("invoke", kwargs)
-        run = self._sync(lambda: self._request(input, config, self._keys(output_keys, self._program.output.keys)))
+        run = self._sync(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
         for _ in run.items():
             pass
         return run.result()
@@ -114,7 +114,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
             items = self.astream(input, config, stream_mode=stream_mode, output_keys=output_keys, **kwargs)
             return [item async for item in items]
         _refuse("ainvoke", kwargs)
-        run = self._async(lambda: self._request(input, config, self._keys(output_keys, self._program.output.keys)))
+        run = self._async(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
         async for _ in run.items():
             pass
         return run.result()
@@ -144,8 +144,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
             ValueError: If a mode does not exist, or there is none.
         """
         _refuse("stream", kwargs)
-        _check(stream_mode)
-        return self._sync(lambda: self._stream_request(input, config, stream_mode, output_keys)).items()
+        return self._sync(self._stream_request(input, config, stream_mode, output_keys)).items()
 
     def astream(
         self,
@@ -158,8 +157,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
     ) -> AsyncIterator[Any]:
         """Run the graph on the event loop and look at it in one or several modes; see ``stream``."""
         _refuse("astream", kwargs)
-        _check(stream_mode)
-        return self._async(lambda: self._stream_request(input, config, stream_mode, output_keys)).items()
+        return self._async(self._stream_request(input, config, stream_mode, output_keys)).items()
 
     def stream_events(  # type: ignore[override]  # v3 is refused
         self,
@@ -192,7 +190,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
             exclude_types=exclude_types,
             exclude_tags=exclude_tags,
         )
-        return self._sync(lambda: self._events_request(input, config, chosen, **kwargs)).items()
+        return self._sync(self._events_request(input, config, chosen, **kwargs)).items()
 
     def astream_events(  # type: ignore[override]  # v3 is refused
         self,
@@ -240,7 +238,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
             return super().astream_events(input, config, version="v1", **dataclasses.asdict(chosen), **kwargs)
         if version != "v2":
             _refuse_version(version, "astream_events")
-        return self._async(lambda: self._events_request(input, config, chosen, **kwargs)).items()
+        return self._async(self._events_request(input, config, chosen, **kwargs)).items()
 
     # What is asked for ---------------------------------------------------------------------------------
 
@@ -251,13 +249,22 @@ class CompiledStateGraph(Runnable[Any, Any]):
             raise ValueError(f"output_keys names {unknown!r}, which the state does not have; its keys are {known}.")
         return keys
 
-    def _request(self, value: Any, config: RunnableConfig | None, keys: tuple[str, ...], **asked: Any) -> Request:
-        resolved = _config.resolve(self.config, config, events="events" in asked.get("modes", ()))
-        if resolved["recursion_limit"] < 1:
-            raise ValueError(f"recursion_limit is {resolved['recursion_limit']}, but a run takes at least 1 step.")
-        return Request(value=value, config=resolved, output_keys=keys, **{"event_filter": EVERYTHING, **asked})
+    def _request(
+        self, value: Any, config: RunnableConfig | None, keys: tuple[str, ...], **asked: Any
+    ) -> Callable[[], Request]:
+        """What a caller asks for, checked now, under a configuration that is worked out when the run begins."""
+        events = "events" in asked.get("modes", ())
+        asked = {"event_filter": EVERYTHING, **asked}
 
-    def _stream_request(self, value: Any, config: RunnableConfig | None, stream_mode: Any, output_keys: Any) -> Request:
+        def begin() -> Request:
+            resolved = _config.checked(_config.resolve(self.config, config, events=events))
+            return Request(value=value, config=resolved, output_keys=keys, **asked)
+
+        return begin
+
+    def _stream_request(
+        self, value: Any, config: RunnableConfig | None, stream_mode: Any, output_keys: Any
+    ) -> Callable[[], Request]:
         if stream_mode is None:
             # Called by a graph as one of its nodes, it answers with its state, not with its nodes' updates.
             nested = (config or {}).get("configurable", {}).get("checkpoint_ns")
@@ -275,7 +282,7 @@ class CompiledStateGraph(Runnable[Any, Any]):
         stream_mode: Any = "updates",
         output_keys: Any = None,
         **kwargs: Any,
-    ) -> Request:
+    ) -> Callable[[], Request]:
         _refuse("astream_events", kwargs)
 
         chunk_modes = check_modes(stream_mode)
@@ -304,12 +311,6 @@ def _refuse(where: str, unsupported: dict[str, Any]) -> None:
     asked = [name for name, value in unsupported.items() if value not in (None, False, ())]
     if asked:
         raise TypeError(f"{where} does not support {', '.join(sorted(asked))} yet.")
-
-
-def _check(stream_mode: Any) -> None:
-    """Wrong modes are an error where they are asked for, not where the first item is."""
-    if stream_mode is not None:
-        check_modes(stream_mode)
 
 
 def _refuse_version(version: Any, where: str) -> NoReturn:

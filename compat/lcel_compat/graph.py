@@ -24,6 +24,7 @@ from lcel_compat._constants import (
     TASK_SEPARATOR,
     TASKS,
     branch_channel,
+    is_reserved,
     join_channel,
 )
 from lcel_compat._program import Branch, Node, Program
@@ -112,6 +113,11 @@ class StateGraph:
         self.compiled = False
         self._edges = _Edges()
         self._schemas: dict[Any, Schema] = {}
+        if state_schema is None or isinstance(state_schema, str | Mapping):
+            raise InvalidGraphError(
+                f"The state schema is {state_schema!r}, but it has to be a type: a TypedDict, a dataclass, a pydantic"
+                " model or any other type."
+            )
         for schema in (self.state_schema, self.input_schema, self.output_schema):
             self._add_schema(schema)
 
@@ -177,6 +183,8 @@ class StateGraph:
             )
         if name in (START, END):
             raise InvalidGraphError(f"{name!r} is reserved for where a graph {'begins' if name == START else 'ends'}.")
+        if is_reserved(name):
+            raise InvalidGraphError(f"The node name {name!r} is reserved: checkpoints use it. Choose another name.")
         for character in (NAMESPACE_SEPARATOR, TASK_SEPARATOR):
             if character in name:
                 raise InvalidGraphError(
@@ -204,6 +212,10 @@ class StateGraph:
         if not starts:
             raise InvalidGraphError(f"The join to {end_key!r} has no nodes to wait for.")
         for name in (*starts, end_key):
+            if name == START:
+                raise InvalidGraphError(
+                    f"The join {list(starts)!r} -> {end_key!r} waits for {START!r}, which is not a node; leave it out."
+                )
             if name not in self.nodes and name != END:
                 raise InvalidGraphError(
                     f"The join {list(starts)!r} -> {end_key!r} needs node {name!r}; add it with add_node first."
@@ -302,6 +314,8 @@ class StateGraph:
         return self
 
     def _unknown(self, name: str, why: str) -> str:
+        if name in (START, END):
+            return f"{name!r} is where the graph {'begins' if name == START else 'ends'}, but {why}. Correct the edge."
         return (
             f"There is no node {name!r}, but {why}. The nodes are {self._names()}; add the missing one with"
             f" add_node({name!r}, ...) or correct the edge."
@@ -330,8 +344,8 @@ class StateGraph:
             ValueError: If ``buffer`` is less than 1.
         """
         _refuse("compile", unsupported if not checkpointer else {"checkpointer": checkpointer, **unsupported})
-        if buffer < 1:
-            raise ValueError(f"buffer is {buffer}, but a consumer needs room for at least 1 item.")
+        if type(buffer) is not int or buffer < 1:
+            raise ValueError(f"buffer is {buffer!r}, but it has to be a whole number of at least 1 item.")
         self.validate()
         self.compiled = True
         program = self._program(name or DEFAULT_NAME)
@@ -409,6 +423,11 @@ class StateGraph:
             return
         schema = self._schemas[source] = read_schema(source)
         for key, channel in schema.channels.items():
+            if is_reserved(key) or key == START or key.startswith(("branch:to:", "join:")):
+                raise InvalidGraphError(
+                    f"The state key {key!r} of {getattr(source, '__name__', source)!r} is reserved: the graph and its"
+                    " checkpoints use it. Choose another name."
+                )
             known = self.channels.setdefault(key, channel)
             # A plain annotation of a key that is reduced elsewhere only reads it.
             if not known.same_kind(channel) and not isinstance(channel, LastValue):

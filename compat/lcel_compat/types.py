@@ -53,9 +53,3 @@ class Command(Generic[N]):
     graph: str | None = None
     update: Mapping[str, Any] | Sequence[tuple[str, Any]] | Any | None = None
     goto: Send | str | Sequence[Send | str] = ()
-
-    def targets(self) -> tuple[Send | str, ...]:
-        """``goto`` as a tuple, whatever form it was given in."""
-        if isinstance(self.goto, str | Send):
-            return (self.goto,)
-        return tuple(self.goto)

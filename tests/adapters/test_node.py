@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from lcel_adapters import RunnableNode, as_node
 from lcel_compat.errors import InvalidUpdateError
-from tests.support.colours import ASYNC, SYNC, Colour
+from tests.support.colours import ASYNC, SYNC, Colour, run
 from tests.support.engines import LANGGRAPH, OURS, Library
 from tests.support.models import TEXT, PlainChat, StreamingChat, chat_chain
 from tests.support.normal import assert_same_events, assert_same_items
@@ -311,10 +311,11 @@ def test_it_is_a_runnable_by_itself(colour: Colour) -> None:
 
 
 def test_it_batches(colour: Colour) -> None:
-    """``batch`` maps states to updates, one by one."""
+    """``batch`` and ``abatch`` map states to updates, one by one."""
     node = as_node(str.upper, input="topic", output="answer")
     states = [{"topic": "a"}, {"topic": "b"}]
-    assert node.batch(states) == [{"answer": "A"}, {"answer": "B"}]
+    updates = run(node.abatch(states)) if colour is ASYNC else node.batch(states)
+    assert updates == [{"answer": "A"}, {"answer": "B"}]
 
 
 def test_it_is_piped(colour: Colour) -> None:
@@ -386,6 +387,13 @@ def test_a_wrong_mapping_is_refused(mappings: dict[str, Any]) -> None:
     ((name, value),) = mappings.items()
     with pytest.raises(TypeError, match=rf"{name}="):
         as_node(str.upper, **{name: value})
+
+
+@pytest.mark.parametrize("mapping", [{"topic": 1}, {"topic": None}, {"topic": ["a", "b"]}], ids=str)
+def test_a_mapping_to_other_things_than_keys_is_refused(mapping: Any) -> None:
+    """The values of an input mapping are state keys; anything else is refused at once, not when the node runs."""
+    with pytest.raises(TypeError, match="input="):
+        as_node(str.upper, input=mapping)
 
 
 def test_what_is_no_runnable_is_refused() -> None:

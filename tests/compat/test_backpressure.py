@@ -18,7 +18,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnableParallel
 
-from lcel_compat import END, START, StateGraph, get_stream_writer
+from lcel_compat import END, START, StateGraph, _mailbox, get_stream_writer
 from tests.support.colours import run
 
 BUFFER = 16
@@ -56,12 +56,12 @@ class Counting(BaseChatModel):
     def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kw: Any) -> Iterator[Any]:
         for _ in range(self.total):
             self.lead.make()
-            yield ChatGenerationChunk(message=AIMessageChunk("x"))
+            yield ChatGenerationChunk(message=AIMessageChunk(content="x"))
 
     async def _astream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kw: Any) -> AsyncIterator[Any]:
         for _ in range(self.total):
             self.lead.make()
-            yield ChatGenerationChunk(message=AIMessageChunk("x"))
+            yield ChatGenerationChunk(message=AIMessageChunk(content="x"))
 
 
 class State(TypedDict, total=False):
@@ -80,7 +80,7 @@ def single(node: Any) -> StateGraph:
 class Producer:
     """A graph that makes many items of a mode, and which items count as read."""
 
-    mode: str
+    mode: Any
     build: Callable[[Lead], StateGraph]
     counts: Callable[[Any], bool] = lambda item: True
 
@@ -190,7 +190,7 @@ AWAITED = {
 START_AT: Any = {"n": 0}
 
 
-def params(producers: dict[str, Producer]) -> Any:
+def params(producers: dict[str, Producer]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("producer", producers.values(), ids=producers.keys())
 
 
@@ -199,7 +199,8 @@ async def test_awaited(producer: Producer) -> None:
     """On an event loop a producer is never further ahead of a slow consumer than the buffer and its burst."""
     lead = Lead()
     graph = producer.build(lead).compile(buffer=BUFFER)
-    async with aclosing(graph.astream(START_AT, {"recursion_limit": 9999}, stream_mode=producer.mode)) as stream:
+    stream: Any = graph.astream(START_AT, {"recursion_limit": 9999}, stream_mode=producer.mode)
+    async with aclosing(stream):
         async for item in stream:
             lead.read += producer.counts(item)
             await asyncio.sleep(0)
@@ -225,18 +226,19 @@ def _assert_held(lead: Lead) -> None:
 def test_a_consumer_that_stands_still_stops_the_producer() -> None:
     """Without anybody reading, a producer makes what fits into the buffer and waits."""
     lead = Lead()
-    stream = writer(lead).compile(buffer=BUFFER).stream(START_AT, stream_mode="custom")
+    stream: Any = writer(lead).compile(buffer=BUFFER).stream(START_AT, stream_mode="custom")
     assert next(stream) == 0
     _until(lambda: lead.made > BUFFER)
     time.sleep(0.02)
     assert lead.made <= BUFFER + BURST
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
 
 
 async def test_a_consumer_that_stands_still_stops_the_producer_on_the_loop() -> None:
     """The same on an event loop, for tokens that are announced by awaited callbacks."""
     lead = Lead()
-    async with aclosing(model_alone(lead).compile(buffer=BUFFER).astream(START_AT, stream_mode="messages")) as stream:
+    stream: Any = model_alone(lead).compile(buffer=BUFFER).astream(START_AT, stream_mode="messages")
+    async with aclosing(stream):
         await anext(stream)
         for _ in range(200):
             await asyncio.sleep(0)
@@ -255,8 +257,8 @@ async def test_a_synchronous_burst_overshoots_and_is_held_at_the_next_await() ->
                 write(n)
             await asyncio.sleep(0)
 
-    stream = single(node).compile(buffer=BUFFER).astream(START_AT, stream_mode="custom")
-    async with aclosing(stream):  # type: ignore[type-var]
+    stream: Any = single(node).compile(buffer=BUFFER).astream(START_AT, stream_mode="custom")
+    async with aclosing(stream):
         async for _ in stream:
             lead.read += 1
             await asyncio.sleep(0)
@@ -265,7 +267,7 @@ async def test_a_synchronous_burst_overshoots_and_is_held_at_the_next_await() ->
 
 
 @pytest.mark.parametrize("modes", [["values", "custom"], ["events", "messages", "updates"]], ids=str)
-def test_one_buffer_for_all_modes(modes: list[str]) -> None:
+def test_one_buffer_for_all_modes(modes: Any) -> None:
     """Several modes share the buffer: with each token counted in every mode, the lead in tokens is smaller still."""
     lead = Lead()
     build = writer if "custom" in modes else model_alone
@@ -286,8 +288,9 @@ def test_a_buffer_of_one() -> None:
 
 
 @pytest.mark.blocking
-def test_a_synchronous_chain_on_the_loops_own_thread_does_not_deadlock() -> None:
+def test_a_synchronous_chain_on_the_loops_own_thread_does_not_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A coroutine that calls a sync chain blocks the loop; worker threads inside must not wait for that very loop."""
+    monkeypatch.setattr(_mailbox, "_LOOP_ANSWERS_WITHIN", 0.1)
     models = RunnableParallel({name: Counting(lead=Lead(), total=1) for name in "abc"})
 
     async def node(state: Any) -> None:
@@ -307,10 +310,10 @@ def test_closing_releases_waiting_threads(producer: Producer) -> None:
     """A producer that waits for room goes on, or is ended, when its consumer closes the stream; no thread stays."""
     before = threading.active_count()
     lead = Lead()
-    stream = producer.build(lead).compile(buffer=BUFFER).stream(START_AT, stream_mode=producer.mode)
+    stream: Any = producer.build(lead).compile(buffer=BUFFER).stream(START_AT, stream_mode=producer.mode)
     next(stream)
     _until(lambda: lead.made >= BUFFER // 4)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert threading.active_count() == before
 
 
@@ -319,8 +322,8 @@ async def test_closing_releases_waiting_tasks(producer: Producer) -> None:
     """The same on an event loop: no task stays."""
     before = asyncio.all_tasks()
     lead = Lead()
-    stream = producer.build(lead).compile(buffer=BUFFER).astream(START_AT, stream_mode=producer.mode)
-    async with aclosing(stream):  # type: ignore[type-var]
+    stream: Any = producer.build(lead).compile(buffer=BUFFER).astream(START_AT, stream_mode=producer.mode)
+    async with aclosing(stream):
         await anext(stream)
         for _ in range(50):
             await asyncio.sleep(0)
@@ -336,8 +339,8 @@ async def test_closing_releases_a_thread_that_works_for_a_loop() -> None:
             get_stream_writer()(n)
         done.set()
 
-    stream = single(node).compile(buffer=BUFFER).astream(START_AT, stream_mode="custom")
-    async with aclosing(stream):  # type: ignore[type-var]
+    stream: Any = single(node).compile(buffer=BUFFER).astream(START_AT, stream_mode="custom")
+    async with aclosing(stream):
         await anext(stream)
         await asyncio.sleep(0.02)
         assert not done.is_set()

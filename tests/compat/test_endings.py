@@ -56,7 +56,7 @@ class Endless(BaseChatModel):
             while len(self.made) < MANY:
                 self.made.append(1)
                 time.sleep(0.0005)
-                yield ChatGenerationChunk(message=AIMessageChunk("x"))
+                yield ChatGenerationChunk(message=AIMessageChunk(content="x"))
         finally:
             self.closed.append("stream")
 
@@ -65,7 +65,7 @@ class Endless(BaseChatModel):
             while True:
                 self.made.append(1)
                 await asyncio.sleep(0)
-                yield ChatGenerationChunk(message=AIMessageChunk("x"))
+                yield ChatGenerationChunk(message=AIMessageChunk(content="x"))
         finally:
             self.closed.append("astream")
 
@@ -152,24 +152,24 @@ def engine_threads() -> list[threading.Thread]:
 
 async def settled() -> set[asyncio.Task[Any]]:
     """Tasks beside the current one, without giving any of them another turn."""
-    return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
 Ending = Callable[[CompiledStateGraph, Sleeper], Any]
 
 
 async def by_aclose(compiled: CompiledStateGraph, sleeper: Sleeper) -> None:
-    stream = compiled.astream({"n": 1}, stream_mode=["custom", "events", "values"])
-    async with aclosing(stream):  # type: ignore[type-var]
+    stream: Any = compiled.astream({"n": 1}, stream_mode=["custom", "events", "values"])
+    async with aclosing(stream):
         async for item in stream:
             if item == ("custom", "awake"):
                 break
 
 
 async def by_exception_of_the_consumer(compiled: CompiledStateGraph, sleeper: Sleeper) -> None:
-    stream = compiled.astream({"n": 1}, stream_mode="custom")
-    with pytest.raises(Fault):
-        async with aclosing(stream):  # type: ignore[type-var]
+    stream: Any = compiled.astream({"n": 1}, stream_mode="custom")
+    with pytest.raises(Fault):  # noqa: PT012 - the consumer is what raises
+        async with aclosing(stream):
             async for _ in stream:
                 raise Fault
 
@@ -206,7 +206,7 @@ async def by_task_group(compiled: CompiledStateGraph, sleeper: Sleeper) -> None:
         await sleeper.began.wait()
         raise Fault
 
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(ExceptionGroup):  # noqa: PT012 - the group is what raises
         async with asyncio.TaskGroup() as group:
             group.create_task(compiled.ainvoke({"n": 1}))
             group.create_task(fail())
@@ -274,8 +274,8 @@ async def test_the_root_run_ends_once(end: Ending) -> None:
 async def test_the_providers_stream_is_closed(mode: Any) -> None:
     """When its consumer stops, a model's stream is closed before the caller goes on."""
     model = endless()
-    stream = graph(node=chain(model)).astream({"n": 1}, stream_mode=mode)
-    async with aclosing(stream):  # type: ignore[type-var]
+    stream: Any = graph(node=chain(model)).astream({"n": 1}, stream_mode=mode)
+    async with aclosing(stream):
         async for _ in stream:
             if len(model.made) > 20:
                 break
@@ -291,7 +291,7 @@ async def test_the_providers_stream_is_closed_when_a_neighbour_fails() -> None:
     model = endless()
 
     async def fail(state: Any) -> None:
-        while len(model.made) < 20:
+        while len(model.made) < 20:  # noqa: ASYNC110 - the model knows nothing of events
             await asyncio.sleep(0)
         raise Fault
 
@@ -316,11 +316,11 @@ async def test_a_loop_that_is_left_by_break() -> None:
 async def test_a_stream_that_is_never_read() -> None:
     """A stream that nobody reads starts nothing, and can be dropped or closed."""
     ran: list[Any] = []
-    compiled = graph(node=ran.append)
+    compiled: Any = graph(node=ran.append)
     compiled.astream({"n": 1})
     compiled.stream({"n": 1})
-    await compiled.astream({"n": 1}).aclose()  # type: ignore[attr-defined]
-    compiled.stream({"n": 1}).close()  # type: ignore[attr-defined]
+    await compiled.astream({"n": 1}).aclose()
+    compiled.stream({"n": 1}).close()
     assert ran == []
 
 
@@ -349,9 +349,9 @@ async def test_a_node_that_refuses_to_be_cancelled(monkeypatch: pytest.MonkeyPat
                 continue
 
     started = time.monotonic()
-    stream = graph(stubborn=stubborn).astream({"n": 1}, stream_mode="custom")
+    stream: Any = graph(stubborn=stubborn).astream({"n": 1}, stream_mode="custom")
     await anext(stream)
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     assert 0.04 < time.monotonic() - started < 2
     enough.set()
     await asyncio.wait(await settled(), timeout=1)
@@ -462,19 +462,51 @@ def test_the_first_failure_counts(colour: Colour) -> None:
 # Threads ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["events", ["messages", "events", "values"]], ids=str)
-def test_closing_a_generator_ends_a_streaming_chain(mode: Any) -> None:
-    """When a sync stream is closed, a streaming chain ends at its next chunk, and its thread with it."""
+def in_a_sequence(model: Endless) -> Any:
+    return chain(model)
+
+
+def with_a_parser(model: Endless) -> Any:
+    return RunnableLambda(lambda state: "hi") | model | StrOutputParser() | (lambda text: None)
+
+
+def in_a_function(model: Endless) -> Any:
+    def node(state: Any) -> None:
+        model.invoke("hi")
+
+    return node
+
+
+@pytest.mark.parametrize("build", [in_a_sequence, with_a_parser, in_a_function], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("mode", ["messages", "events", ["messages", "events", "values"]], ids=str)
+def test_closing_a_generator_closes_the_model(mode: Any, build: Any) -> None:
+    """When a sync stream is closed, a streaming model is closed at its next token, and its thread has ended."""
     model, handler = endless(), Outcomes()
-    node = RunnableLambda(lambda state: "hi") | model | StrOutputParser() | (lambda text: None)
-    stream = graph(node=node).stream({"n": 1}, {"callbacks": [handler]}, stream_mode=mode)
+    stream: Any = graph(node=build(model)).stream({"n": 1}, {"callbacks": [handler]}, stream_mode=mode)
     for _ in stream:
         if len(model.made) > 20:
             break
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
+    assert model.closed == ["stream"]
     assert len(model.made) < MANY / 2
     assert not engine_threads()
     assert len(handler.of("LangGraph")) == 1
+
+
+async def test_closing_ends_a_model_in_a_thread_of_the_loop() -> None:
+    """A model that a sync node of an async run streams in a thread is closed at its next token as well."""
+    model = endless()
+    stream: Any = graph(node=in_a_function(model)).astream({"n": 1}, stream_mode="messages")
+    async with aclosing(stream):
+        async for _ in stream:
+            if len(model.made) > 20:
+                break
+    for _ in range(100):
+        await asyncio.sleep(0.005)
+        if model.closed:
+            break
+    assert model.closed == ["stream"]
+    assert len(model.made) < MANY / 2
 
 
 def test_a_generator_that_is_dropped() -> None:
@@ -503,9 +535,9 @@ def test_a_running_function_is_awaited() -> None:
 
     builder = StateGraph(State).add_node("slow", slow).add_node("next", lambda s: notes.append("next"))
     builder.add_edge(START, "slow").add_edge("slow", "next")
-    stream = builder.compile().stream({"n": 1}, stream_mode="custom")
+    stream: Any = builder.compile().stream({"n": 1}, stream_mode="custom")
     assert next(stream) == "awake"
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert notes == ["done"]
 
 
@@ -516,9 +548,9 @@ def test_abandoned_in_sync_ends_once() -> None:
     def node(state: Any) -> None:
         get_stream_writer()("awake")
 
-    stream = graph(node=node).stream({"n": 1}, {"callbacks": [handler]}, stream_mode=["values", "custom"])
+    stream: Any = graph(node=node).stream({"n": 1}, {"callbacks": [handler]}, stream_mode=["values", "custom"])
     next(stream)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert len(handler.of("LangGraph")) == 1
     assert handler.of("LangGraph") != ["end"]
 
@@ -533,9 +565,9 @@ def test_waiting_tasks_of_an_abandoned_run_do_not_start() -> None:
         time.sleep(0.02)
 
     compiled = graph(a=node, b=node, c=node)
-    stream = compiled.stream({"n": 1}, {"max_concurrency": 1}, stream_mode="custom")
+    stream: Any = compiled.stream({"n": 1}, {"max_concurrency": 1}, stream_mode="custom")
     next(stream)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert ran == ["x"]
 
 
@@ -567,8 +599,8 @@ def test_a_failure_waits_for_its_neighbours_threads() -> None:
 
 def test_a_generator_may_be_closed_twice() -> None:
     """Closing again, and reading after closing, does nothing."""
-    stream = graph(node=lambda s: None).stream({"n": 1}, stream_mode="values")
+    stream: Any = graph(node=lambda s: None).stream({"n": 1}, stream_mode="values")
     next(stream)
-    stream.close()  # type: ignore[attr-defined]
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
+    stream.close()
     assert list(stream) == []

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import pytest
 from langchain_core.runnables import RunnableParallel
 
-from lcel_compat import START, StateGraph
+from lcel_compat import START, StateGraph, _mailbox
 from tests.support.colours import run
 from tests.support.models import StreamingChat
 
@@ -20,8 +20,9 @@ class State(TypedDict, total=False):
 
 
 @pytest.mark.blocking
-def test_a_blocked_loop_is_found_out_once() -> None:
+def test_a_blocked_loop_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads that cannot be held back, as the loop that would read is blocked by them, go on at full speed."""
+    monkeypatch.setattr(_mailbox, "_LOOP_ANSWERS_WITHIN", 0.5)
     models = RunnableParallel({name: StreamingChat(text="one two three four five six") for name in "abc"})
 
     async def node(state: Any) -> None:
@@ -34,4 +35,4 @@ def test_a_blocked_loop_is_found_out_once() -> None:
 
     started = time.monotonic()
     assert len([item for item in run(items()) if item[0].content]) == 18
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 2

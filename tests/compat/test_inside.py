@@ -22,6 +22,7 @@ from langchain_core.callbacks import (
 )
 from langchain_core.globals import set_debug
 from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.prompts import PromptTemplate
@@ -80,7 +81,7 @@ def chunks(events: list[Any], name: str) -> list[Any]:
 def rooted(events: list[Any], *, bare: bool = False) -> list[Any]:
     """Return events without the parents that are not among them; ``bare`` of what runs inherit, too."""
     known = {event["run_id"] for event in events}
-    less = {"tags": [], "metadata": {}} if bare else {}
+    less: dict[str, Any] = {"tags": [], "metadata": {}} if bare else {}
     return [{**e, "parent_ids": [p for p in e["parent_ids"] if p in known], **less} for e in events]
 
 
@@ -95,7 +96,8 @@ def below(events: list[Any], name: str) -> list[Any]:
 
 def _piped(lib: Library) -> Runnable[Any, Any]:
     prompt = PromptTemplate.from_template("{topic}")
-    return prompt | (lambda value: {"topic": value.to_string()}) | answering(lib) | _write
+    piped: Runnable[Any, Any] = prompt | (lambda value: {"topic": value.to_string()}) | answering(lib) | _write
+    return piped
 
 
 def _write(update: Mapping[str, Any]) -> Any:
@@ -292,6 +294,20 @@ def test_a_streamed_graph_inside_core_events_is_seen_whole(hand_on: bool) -> Non
         _assert_seen(alone, items)
 
 
+@HAND_ON
+def test_a_graph_streamed_in_a_thread_is_seen_whole(hand_on: bool) -> None:
+    """A function that core runs in a thread streams a graph there: both consumers see every part, every time."""
+    kept: list[Any] = []
+    inner = answering(OURS)
+    alone = SYNC.observe_stream(inner, dict(PARROTS), stream_mode=BOTH_MODES)
+    streamed = RunnableLambda(_streams(inner, BOTH_MODES, kept, SYNC, hand_on=hand_on))
+    for _ in range(REPEATED // 3):
+        events = ASYNC.observe_events(streamed, dict(PARROTS))
+        assert chunks(events, "reader") == chunks(events, "chain") == WORDS
+    for items in kept:
+        _assert_seen(alone, items)
+
+
 def _assert_seen(alone: list[Any], items: list[Any]) -> None:
     """Assert that a list of both modes holds the same tokens, and the same events below the same root."""
     _assert_same_seen(*(([i for m, i in found if m == "events"]) for found in (alone, items)))
@@ -353,8 +369,8 @@ class Counted(PlainChat):
     """A chat model that says what it used."""
 
     def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kw: Any) -> Any:
-        usage = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
-        message = AIMessage(TEXT, usage_metadata=usage, response_metadata={"model_name": "counted"})  # type: ignore[arg-type]
+        usage = UsageMetadata(input_tokens=3, output_tokens=4, total_tokens=7)
+        message = AIMessage(TEXT, usage_metadata=usage, response_metadata={"model_name": "counted"})
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
@@ -438,14 +454,14 @@ class Store:
     def tree(self) -> dict[str, str | None]:
         """Return each run's name with its parent's, once all have ended."""
         assert self.ended == set(self.runs)
-        names = {None: None, **{id: run["name"] for id, run in self.runs.items()}}
+        names: dict[Any, str | None] = {None: None, **{id: run["name"] for id, run in self.runs.items()}}
         return {run["name"]: names[run.get("parent_run_id")] for run in self.runs.values()}
 
 
 WAYS = ("invoke", "values", "events", "messages")
 EACH_WAY = pytest.mark.parametrize("way", WAYS)
 # LangSmith's tracer of core before 1.0 calls what pydantic deprecated, and core drops the callback that warned.
-TRACER_MAY_WARN = pytest.mark.filterwarnings("ignore:The `dict` method is deprecated")
+TRACER_MAY_WARN = pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20")
 
 
 def _run(colour: Colour, way: str, config: Any = None) -> None:
@@ -521,9 +537,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Iterator[
     with monkeypatch.context() as patched:
         for name, value in variables.items():
             patched.setenv(name, value)
-        langsmith.utils.get_env_var.cache_clear()
+        langsmith.utils.get_env_var.cache_clear()  # type: ignore[attr-defined]
         yield
-    langsmith.utils.get_env_var.cache_clear()
+    langsmith.utils.get_env_var.cache_clear()  # type: ignore[attr-defined]
 
 
 def test_set_debug_listens(colour: Colour, capsys: pytest.CaptureFixture[str]) -> None:
@@ -595,7 +611,7 @@ def dispatched(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     for cls in (CallbackManager, AsyncCallbackManager):
         counted(cls, "on_chain_start")
-        configure = cls.configure.__func__  # type: ignore[attr-defined]
+        configure: Any = vars(cls)["configure"].__func__
         monkeypatch.setattr(cls, "configure", classmethod(_counting(configure, found)))
     return found
 

@@ -263,14 +263,16 @@ def test_json_schema_names_the_keys(source: Any) -> None:
     ("source", "required"),
     [
         (Typed, {"topic", "log"}),
+        (Optionals, {"topic"}),
         (Mixed, {"topic"}),
+        (Inherited, {"topic", "count"}),
         (Data, {"topic"}),
         (Model, {"topic"}),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_json_schema_says_what_is_required(source: Any, required: set[str]) -> None:
-    """``NotRequired`` and defaults decide what is required.
+    """``total=False``, ``NotRequired``, ``Required``, inheritance and defaults decide what is required.
 
     The annotations of this module are strings, which hide the wrappers from the class itself.
     """
@@ -335,7 +337,7 @@ def test_messages_state_schema() -> None:
 
 
 @pytest.mark.langgraph
-@pytest.mark.parametrize("source", [Extended, Model, MessagesState], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("source", [Extended, Data, Model, MessagesState], ids=lambda c: c.__name__)
 @pytest.mark.parametrize("side", ["input", "output"])
 def test_same_json_schema_as_langgraph(source: Any, side: str) -> None:
     """Where LangGraph can make a JSON schema on this Python, ours is the same."""

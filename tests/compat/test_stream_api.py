@@ -6,7 +6,6 @@ import asyncio
 import operator
 import threading
 import time
-from collections.abc import Callable
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -38,7 +37,7 @@ def two(**options: Any) -> CompiledStateGraph:
     return builder.add_edge(START, "one").compile(**options)
 
 
-def fan(count: int, node: Callable[[Any], Any]) -> CompiledStateGraph:
+def fan(count: int, node: Any) -> CompiledStateGraph:
     """Nodes side by side, all doing the same."""
     builder = StateGraph(State)
     for index in range(count):
@@ -124,7 +123,7 @@ def test_items_come_as_they_are_made() -> None:
         assert gate.wait(5)
         return {"log": ["done"]}
 
-    stream = fan(1, waits).stream(IN, stream_mode=["custom", "updates"])
+    stream: Any = fan(1, waits).stream(IN, stream_mode=["custom", "updates"])
     assert next(stream) == ("custom", "before")
     gate.set()
     assert list(stream) == [("updates", {"n0": {"log": ["done"]}})]
@@ -139,7 +138,7 @@ async def test_items_come_as_they_are_made_on_the_loop() -> None:
         await gate.wait()
         return {"log": ["done"]}
 
-    stream = fan(1, waits).astream(IN, stream_mode=["custom", "updates"])
+    stream: Any = fan(1, waits).astream(IN, stream_mode=["custom", "updates"])
     assert await anext(stream) == ("custom", "before")
     gate.set()
     assert [item async for item in stream] == [("updates", {"n0": {"log": ["done"]}})]
@@ -262,7 +261,7 @@ def test_name() -> None:
 
 def test_a_graph_as_a_node_answers_with_its_state(colour: Colour) -> None:
     """Inside another graph a graph updates with its final state."""
-    outer = fan(1, two())  # type: ignore[arg-type]
+    outer = fan(1, two())
     assert colour.observe_stream(outer, IN) == [{"n0": VALUES[-1]}]
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
+from langchain_core.tracers.context import collect_runs
 from pydantic import BaseModel, ValidationError
 from typing_extensions import TypedDict
 
@@ -158,30 +159,16 @@ def test_d6_schemas_of_typing_typed_dicts() -> None:
             theirs.get_input_jsonschema()
 
 
-class Parents(BaseCallbackHandler):
-    """Remembers the parent of every chain run."""
-
-    def __init__(self) -> None:
-        self.seen: list[Any] = []
-
-    def on_chain_start(self, *args: Any, parent_run_id: Any = None, **kwargs: Any) -> None:
-        self.seen.append(parent_run_id)
-
-
-def test_d7_a_listener_inside_a_node_sees_a_root() -> None:
-    """While nobody listens to the graph, what runs in a node with its own handler has no parent."""
-    seen = {}
+def test_d7_collected_runs_are_whole() -> None:
+    """``collect_runs`` gets the whole tree, with the graph's own run first."""
+    roots = {}
     for lib in (LANGGRAPH, OURS):
-        handler = Parents()
-        inner = RunnableLambda(lambda x: x).with_config(callbacks=[handler])
-
-        def node(state: State, config: RunnableConfig, inner: Any = inner) -> Any:
-            return inner.invoke(state, config)
-
-        line(lib, node).compile().invoke({"x": 1})
-        seen[lib.name] = handler.seen
-    assert seen["lcel_compat"] == [None]
-    assert seen["langgraph"] != [None]
+        graph = line(lib, RunnableLambda(lambda state: {"y": 1}, name="inner")).compile()
+        with collect_runs() as collected:
+            graph.invoke({"x": 1})
+        roots[lib.name] = [run.name for run in collected.traced_runs]
+    assert roots["lcel_compat"] == ["LangGraph"]
+    assert roots["langgraph"] != ["LangGraph"]
 
 
 class Names(BaseCallbackHandler):

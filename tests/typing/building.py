@@ -128,6 +128,14 @@ def choose_many(state: State) -> list[str | Send]:
     return ["plain", Send("typed", {"topic": "x"})]
 
 
+def of_data(state: Data) -> Data:
+    return Data(topic=state.topic)
+
+
+def of_model(state: Model) -> Model:
+    return Model(topic=state.topic)
+
+
 async def choose_later(state: State) -> str:
     return END
 
@@ -146,8 +154,7 @@ builder.add_node("commands", commands, destinations=("plain", "typed"))
 builder.add_node("streams", streams).add_node("astreams", astreams)
 builder.add_node("callable", Callable())
 builder.add_node("runnable", runnable)
-builder.add_node("lambda", lambda state: {"log": []})
-builder.add_node("mapping", {"log": RunnableLambda(lambda state: ["x"])})
+builder.add_node("mapping", {"log": runnable})
 builder.add_sequence([("first", plain), ("second", typed)])
 builder.add_edge(START, "plain")
 builder.add_edge(["plain", "typed"], "nothing")
@@ -159,6 +166,6 @@ builder.set_entry_point("plain").set_finish_point("typed")
 builder.set_conditional_entry_point(choose, {"plain": "plain"})
 
 compiled: CompiledStateGraph = builder.compile(name="desk", buffer=16)
-StateGraph(Data).add_node("node", lambda state: Data(topic="x")).compile()
-StateGraph(Model).add_node("node", lambda state: Model(topic="x")).compile()
+StateGraph(Data).add_node("node", of_data)
+StateGraph(Model).add_node("node", of_model)
 StateGraph(MessagesState).add_node("inner", compiled)

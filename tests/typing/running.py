@@ -12,7 +12,20 @@ from lcel_adapters import as_node
 from lcel_compat import START, CompiledStateGraph, StateGraph, StreamMode
 from lcel_compat.events import to_json, to_jsonable
 
-graph: CompiledStateGraph = StateGraph(dict).add_node("node", lambda state: state).add_edge(START, "node").compile()
+
+def same(state: dict[str, Any]) -> dict[str, Any]:
+    return state
+
+
+def question(state: dict[str, Any]) -> str:
+    return str(state["question"])
+
+
+def answered(text: str) -> dict[str, str]:
+    return {"answer": text}
+
+
+graph: CompiledStateGraph = StateGraph(dict).add_node("node", same).add_edge(START, "node").compile()
 config: RunnableConfig = {"tags": ["t"], "max_concurrency": 2}
 modes: list[StreamMode] = ["values", "events"]
 
@@ -30,7 +43,7 @@ later = graph.astream_events({"x": 1}, config, version="v2", include_tags=["t"])
 later = graph.astream_events({"x": 1}, version="v1")
 
 bound: CompiledStateGraph = graph.with_config(config, recursion_limit=5).with_config(tags=["u"])
-chain: Runnable[Any, Any] = graph | (lambda state: state["x"])
+chain: Runnable[Any, Any] = graph | question
 chain = graph.bind(output_keys="x")
 chain = graph.with_types(input_type=dict[str, int])
 schema: dict[str, Any] = graph.get_input_jsonschema()
@@ -39,8 +52,8 @@ name: str = graph.get_name()
 parser: Runnable[Any, str] = StrOutputParser()
 node: Runnable[Any, Any] = as_node(parser)
 node = as_node(parser, input="question", output="answer")
-node = as_node(parser, input={"question": "topic"}, output=lambda text: {"answer": text})
-node = as_node(parser, input=lambda state: state["question"], output="answer")
+node = as_node(parser, input={"question": "topic"}, output=answered)
+node = as_node(parser, input=question, output="answer")
 StateGraph(dict).add_node("answer", as_node(parser, input="question", output="answer"))
 
 

@@ -38,6 +38,11 @@ def make_console() -> Console:
     return _Console(highlight=False, emoji=False, markup=False, width=width)
 
 
+def is_watched(console: Console) -> bool:
+    """Whether someone looks on: rich takes a pipe for a terminal when colours are forced."""
+    return console.is_terminal and console.file.isatty()
+
+
 @contextmanager
 def outcome() -> Iterator[None]:
     """End a command: quietly when all went well, else with one message and the exit code that fits."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,13 +14,14 @@ from rich.console import Console
 from rich.status import Status
 
 from lcel_adapters._cli import _report
+from lcel_adapters._cli._console import is_watched
 from lcel_adapters._cli._events import Move, compare_runs
 from lcel_adapters._cli._load import CannotRunError
 from lcel_adapters._cli._render import describe, printable, text_of
 from lcel_adapters._cli._report import Heard
+from lcel_adapters._cli._show import write_json
 from lcel_adapters.desk import QUESTIONS, DeskModel, build_chain, build_graph, build_step_graph, load_model
 from lcel_adapters.desk.consumers import CONSUMERS, Consumer
-from lcel_compat.events import to_json
 
 MODES: Final = ("values", "updates", "custom", "messages", "debug", "events")
 _DELAY: Final = 0.004
@@ -98,8 +98,7 @@ async def _print_json(question: str, model: Any) -> None:
 
 def _writer(part: str) -> Watch:
     def write(mode: str, item: Any) -> None:
-        sys.stdout.write(to_json({"part": part, "mode": mode, "item": item}) + "\n")
-        sys.stdout.flush()
+        write_json(mode, item, part=part)
 
     return write
 
@@ -117,8 +116,14 @@ def _steps(graph: Any, given: Mapping[str, Any]) -> AsyncIterator[Item]:
 
 async def _watched(console: Console, title: str, stream: AsyncIterator[Item]) -> list[Item]:
     """Record a stream; on a terminal, show how far it is."""
+    if not is_watched(console):
+        return await _recorded(stream, _unwatched)
     with console.status(title) as status:
         return await _recorded(stream, _progress(title, status))
+
+
+def _unwatched(mode: str, item: Any) -> None:
+    pass
 
 
 def _progress(title: str, status: Status) -> Watch:

@@ -90,8 +90,7 @@ def _import(place: str) -> ModuleType:
         raise CannotRunError(_not_found(place, error)) from error
     except Exception as error:
         raise CannotRunError(
-            f"{place!r} failed while it was imported: {type(error).__name__}: {error}. Nothing was"
-            " run."
+            f"{place!r} failed while it was imported: {type(error).__name__}: {error}. Nothing was run."
         ) from error
 
 

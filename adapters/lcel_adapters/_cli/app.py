@@ -1,20 +1,14 @@
-"""The commands of `lcel-compat`: what each takes, and what does it."""
+"""The commands of `lcel-compat`: what each takes, and what does it.
+
+What a command needs is imported when it runs, so that `--help` and `--version` answer at once.
+"""
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group
-from rich.live import Live
-
-from lcel_adapters._cli import _load, _stream
-from lcel_adapters._cli._console import make_console, outcome
-from lcel_adapters._cli._demo import Options, run_demo
-from lcel_adapters._cli._render import Folder, Line, as_text
-from lcel_compat.events import to_json
 
 app = typer.Typer(
     add_completion=False,
@@ -62,6 +56,9 @@ def demo(
     ] = None,
 ) -> None:
     """Run a support desk as the LCEL chain it was, then as a graph, and compare what its listeners get."""
+    from lcel_adapters._cli._console import make_console, outcome
+    from lcel_adapters._cli._demo import Options, run_demo
+
     with outcome():
         run_demo(Options(question=question, model=model, json=as_json, delay=delay), make_console())
 
@@ -100,37 +97,14 @@ def stream(
     sync: Annotated[bool, typer.Option("--sync", help="Run without an event loop.")] = False,
 ) -> None:
     """Stream a graph, or any runnable, in one mode or several at once."""
+    from lcel_adapters._cli import _load, _show, _stream
+    from lcel_adapters._cli._console import make_console, outcome
+
     with outcome():
         target = _load.load_runnable(graph)
         value, settings = _load.read_json(input, option="--input"), _load.read_config(config)
         plan = _stream.make_plan(target, mode or [], value, settings, sync=sync)
         if as_json:
-            _stream.run(plan, _write_json)
+            _stream.run(plan, _show.write_json)
         else:
-            _show(plan, make_console())
-
-
-def _write_json(mode: str, item: object) -> None:
-    sys.stdout.write(to_json({"mode": mode, "item": item}) + "\n")
-    sys.stdout.flush()
-
-
-def _show(plan: _stream.Plan, console: Console) -> None:
-    """Print a stream in lines; on a terminal, those that are still growing can be watched."""
-    folder, label = Folder(), len(plan.modes) > 1
-
-    def put(lines: list[Line]) -> None:
-        for line in lines:
-            console.print(as_text(line, label=label, width=console.width))
-
-    if not console.is_terminal:
-        _stream.run(plan, lambda mode, item: put(folder.add(mode, item)))
-        put(folder.close())
-        return
-
-    def growing() -> Group:
-        return Group(*(as_text(line, label=label, width=console.width) for line in folder.pending()))
-
-    with Live(console=console, get_renderable=growing, transient=True, refresh_per_second=12):
-        _stream.run(plan, lambda mode, item: put(folder.add(mode, item)))
-    put(folder.close())
+            _show.show(plan, make_console())
