@@ -70,9 +70,7 @@ def against_plain(
     return measure
 
 
-def ratio_row(
-    name: str, unit: str, against: str, theirs: Timing, ours: Timing, goal: float | None
-) -> Row:
+def ratio_row(name: str, unit: str, against: str, theirs: Timing, ours: Timing, goal: float | None) -> Row:
     """A line in µs per unit whose ratio is theirs / ours."""
     return Row(
         scenario=name,
@@ -122,9 +120,7 @@ def growth(
 
     def measure(settings: Settings, name: str) -> list[Row]:
         engines = (settings.theirs, settings.ours)
-        contestants = [
-            Contestant(run=make(engine, size), units=size) for size in sizes for engine in engines
-        ]
+        contestants = [Contestant(run=make(engine, size), units=size) for size in sizes for engine in engines]
         timings = interleave(contestants, replace(settings, rounds=max(4, settings.rounds // 2)))
         theirs, ours = timings[::2], timings[1::2]
         rows = [

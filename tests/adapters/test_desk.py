@@ -76,11 +76,7 @@ def _names(events: list[Any], kind: str) -> set[str]:
 
 
 def _chunks(events: list[Any], kind: str, name: str) -> list[Any]:
-    return [
-        event["data"]["chunk"]
-        for event in events
-        if event["event"] == kind and event["name"] == name
-    ]
+    return [event["data"]["chunk"] for event in events if event["event"] == kind and event["name"] == name]
 
 
 def _cited_first(answer: str) -> str:
@@ -208,9 +204,7 @@ def test_triage_parser_streams_partial_json() -> None:
 
 def test_urgency_depends_on_the_words() -> None:
     """A deadline makes a question urgent; the same question without one is not."""
-    urgent, calm = PARTS.triage.batch(
-        [{"question": "It crashes before my deadline"}, {"question": "It crashes"}]
-    )
+    urgent, calm = PARTS.triage.batch([{"question": "It crashes before my deadline"}, {"question": "It crashes"}])
 
     assert (urgent["urgency"], calm["urgency"]) == ("high", "normal")
 
@@ -221,9 +215,7 @@ def test_no_token_twice(name: str) -> None:
     events = _events(CHAIN, {"question": QUESTIONS[3]})
     tokens = [c.content for c in _chunks(events, "on_chat_model_stream", name) if c.content]
     (output,) = [
-        event["data"]["output"]
-        for event in events
-        if event["event"] == "on_chat_model_end" and event["name"] == name
+        event["data"]["output"] for event in events if event["event"] == "on_chat_model_end" and event["name"] == name
     ]
 
     assert output.content == "".join(tokens)
@@ -266,9 +258,7 @@ def test_model_reads_its_messages(run: Call) -> None:
 
 def test_model_without_instructions(run: Call) -> None:
     """A bare message is answered too, and the answer speaks of it."""
-    assert (
-        run(DeskModel(), "teapots, please")[0].content == "I have no article about this: teapots."
-    )
+    assert run(DeskModel(), "teapots, please")[0].content == "I have no article about this: teapots."
 
 
 def test_model_stops(run: Call) -> None:
@@ -409,9 +399,7 @@ def _heard(consumer: consumers.Consumer, events: list[Any]) -> list[str]:
     return written
 
 
-async def _drive(
-    consumer: consumers.Consumer, events: list[Any], write: Callable[[str], object]
-) -> None:
+async def _drive(consumer: consumers.Consumer, events: list[Any], write: Callable[[str], object]) -> None:
     async def replayed() -> AsyncIterator[Any]:
         for event in events:
             yield event
@@ -504,9 +492,7 @@ def test_load_model(model_module: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("users_models:isinstance", "has no 'isinstance'"),
     ],
 )
-def test_load_model_errors(
-    model_module: str, monkeypatch: pytest.MonkeyPatch, spec: str, message: str
-) -> None:
+def test_load_model_errors(model_module: str, monkeypatch: pytest.MonkeyPatch, spec: str, message: str) -> None:
     """A name that leads to no model says which name it was and where it ended."""
     with pytest.raises(ModelSpecError, match=message):
         load_model(spec)

@@ -112,9 +112,7 @@ def test_every_scenario_has_a_name_of_its_own() -> None:
         (None, 5.0, 1.0, None),
     ],
 )
-def test_a_goal_judges_the_figure_it_names(
-    goal: Goal | None, ratio: float, ours: float, met: bool | None
-) -> None:
+def test_a_goal_judges_the_figure_it_names(goal: Goal | None, ratio: float, ours: float, met: bool | None) -> None:
     """A goal reads the ratio or our own figure, in its own direction; no goal, no verdict."""
     row = Row(scenario="s", unit="µs", against="x", ours=ours, ratio=Spread.of([ratio]), goal=goal)
 

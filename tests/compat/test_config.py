@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import uuid
 from contextvars import copy_context
 from typing import Any
 
@@ -214,3 +215,12 @@ def test_a_manager_keeps_its_parent() -> None:
     assert isinstance(joined, CallbackManager)
     assert joined.inheritable_tags == ["inherited"]
     assert joined.parent_run_id == base.parent_run_id
+
+
+def test_of_two_managers_the_new_one_names_the_parent() -> None:
+    """What is given to a call decides which run it hangs under, not what the graph was bound to."""
+    base, new = manager(ONE), manager(TWO)
+    base.parent_run_id, new.parent_run_id = uuid.uuid4(), uuid.uuid4()
+    joined = join_callbacks(base, new)
+    assert isinstance(joined, CallbackManager)
+    assert joined.parent_run_id == new.parent_run_id

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import threading
+import types
+import typing
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -206,6 +209,12 @@ def test_writer_is_found(colour: Colour, node: Callable[..., Any]) -> None:
     assert colour.observe_stream(compiled, {"log": []}, stream_mode="custom") == ["x"]
 
 
+@pytest.mark.parametrize("form", [by_argument, by_keyword], ids=lambda f: f.__name__)
+def test_writer_is_found_by_its_type(colour: Colour, form: Any) -> None:
+    """The same with annotations that are types instead of strings."""
+    assert colour.observe_stream(graph(evaluated(form)), {"log": []}, stream_mode="custom") == ["x"]
+
+
 @pytest.mark.parametrize("node", WRITERS, ids=lambda f: f.__name__)
 def test_writer_costs_nothing_when_nobody_reads(colour: Colour, node: Callable[..., Any]) -> None:
     """A node that sends values runs just as well when nobody asked for ``custom``."""
@@ -307,7 +316,7 @@ form_runnable = RunnableLambda(form_plain)
 form_method = FormCallable().__call__
 
 SEEN: list[Any] = []
-FORMS = [
+FORMS: list[Any] = [
     form_plain,
     form_optional,
     form_union,
@@ -318,6 +327,13 @@ FORMS = [
     form_runnable,
     form_method,
 ]
+
+
+def evaluated(form: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function with annotations that are types; in this module they are strings."""
+    other = types.FunctionType(form.__code__, form.__globals__, form.__name__, form.__defaults__)
+    other.__kwdefaults__, other.__annotations__ = form.__kwdefaults__, typing.get_type_hints(form)
+    return other
 
 
 def settings() -> dict[str, Any]:
@@ -360,6 +376,17 @@ def test_config_reaches_nodes(colour: Colour, node: Any) -> None:
     """A parameter called ``config`` is filled whatever form it has; the run's own name and id are not passed on."""
     SEEN.clear()
     given = settings()
+    colour.invoke(graph(node), {"log": []}, given)
+    _assert_has(SEEN[0], given)
+
+
+@pytest.mark.parametrize("form", [f for f in FORMS if inspect.isfunction(f)], ids=lambda f: f.__name__)
+def test_config_reaches_nodes_that_are_annotated_with_types(colour: Colour, form: Any) -> None:
+    """It makes no difference whether annotations are strings or the types themselves."""
+    SEEN.clear()
+    given = settings()
+    node = evaluated(form)
+    assert not any(isinstance(annotation, str) for annotation in node.__annotations__.values())
     colour.invoke(graph(node), {"log": []}, given)
     _assert_has(SEEN[0], given)
 

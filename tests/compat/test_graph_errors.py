@@ -37,6 +37,9 @@ class Wrong:
     says: tuple[str, ...]
 
 
+RESERVED = ("__input__", "__interrupt__", "__resume__", "__error__", "__no_writes__", "__pregel_push", "__pregel_pull")
+"""What LangGraph's checkpoints use for other things than state keys and nodes."""
+
 BUILDING: list[Wrong] = []
 RUNNING: list[Wrong] = []
 
@@ -126,6 +129,26 @@ def destinations_to_an_unknown_node() -> Any:
     return builder.add_edge(START, "a").compile()
 
 
+@wrong(BUILDING, InvalidGraphError, "'__end__'", "conditional edge of '__end__'", "Correct")
+def conditional_edge_from_end() -> Any:
+    return graph("a").add_conditional_edges(END, idle, ["a"]).compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "'__start__'", "conditional edge 'idle' of 'a'", "Correct")
+def path_map_to_start() -> Any:
+    return graph("a").add_conditional_edges("a", idle, [START]).compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "'__start__'", "destinations of 'b'", "Correct")
+def destinations_to_start() -> Any:
+    return graph("a").add_node("b", idle, destinations=(START,)).compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "'__start__'", "join", "leave it out")
+def join_of_start() -> Any:
+    return graph("a").add_edge([START, "a"], "a")
+
+
 @wrong(BUILDING, InvalidGraphError, "no entry point", "add_edge(START", "'a', 'b'")
 def no_entry_point() -> Any:
     return graph("a", "b", entry=False).add_edge("a", "b").compile()
@@ -201,6 +224,31 @@ def less_than_no_buffer() -> Any:
     return graph("a").compile(buffer=-1)
 
 
+@wrong(BUILDING, ValueError, "buffer is '3'", "whole number")
+def buffer_as_text() -> Any:
+    return graph("a").compile(buffer="3")  # type: ignore[arg-type]
+
+
+@wrong(BUILDING, ValueError, "buffer is 1.5", "whole number")
+def buffer_as_a_fraction() -> Any:
+    return graph("a").compile(buffer=1.5)  # type: ignore[arg-type]
+
+
+@wrong(BUILDING, InvalidGraphError, "schema is None", "type")
+def state_of_nothing() -> Any:
+    return StateGraph(None)
+
+
+@wrong(BUILDING, InvalidGraphError, "schema is 'State'", "type")
+def state_by_name() -> Any:
+    return StateGraph("State")
+
+
+@wrong(BUILDING, InvalidGraphError, "schema is {'log'", "type")
+def state_as_a_dict() -> Any:
+    return StateGraph({"log": list})
+
+
 @wrong(BUILDING, TypeError, "compile", "checkpointer", "yet")
 def checkpointer() -> Any:
     return graph("a").compile(checkpointer=object())
@@ -263,6 +311,30 @@ def test_building(mistake: Wrong) -> None:
     with pytest.raises(mistake.error) as caught:
         mistake.make()
     _assert_says(caught.value, mistake)
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_reserved_node_names(name: str) -> None:
+    """A node cannot have a name under which checkpoints keep something else."""
+    with pytest.raises(InvalidGraphError, match=rf"{name}.*reserved"):
+        graph("a").add_node(name, idle).compile()
+
+
+@pytest.mark.parametrize("name", [*RESERVED, "__pregel_tasks", "branch:to:a"])
+def test_reserved_state_keys(name: str) -> None:
+    """A state key cannot have such a name either, nor that of a channel of the graph itself."""
+    with pytest.raises(InvalidGraphError, match=rf"{name}.*reserved"):
+        StateGraph(TypedDict("Odd", {name: int}))  # type: ignore[operator]
+
+
+@pytest.mark.langgraph
+def test_the_same_names_are_reserved() -> None:
+    """Every name that LangGraph reserves is reserved, so that a graph can be moved there."""
+    from langgraph._internal._constants import RESERVED as THEIRS
+
+    for name in sorted(THEIRS):
+        with pytest.raises(InvalidGraphError, match="reserved"):
+            graph("a").add_node(name, idle).compile()
 
 
 # Running ---------------------------------------------------------------------------------------------------
@@ -348,6 +420,36 @@ def one_answer_of_several_that_is_no_node() -> Any:
     return answers(["b", "nowhere"])
 
 
+@wrong(RUNNING, InvalidUpdateError, "'choose' of node 'a'", "{'to': 'b'}", "leads nowhere", "'b'")
+def answer_that_is_a_dict() -> Any:
+    return answers({"to": "b"})
+
+
+@wrong(RUNNING, InvalidUpdateError, "'choose' of node 'a'", "['b']", "leads nowhere")
+def answer_that_is_a_list_of_lists() -> Any:
+    return answers([["b"]])
+
+
+@wrong(RUNNING, InvalidUpdateError, "'choose' of node 'a'", "{'to': 'b'}", "leads nowhere", "'yes'")
+def answer_that_the_path_map_cannot_look_up() -> Any:
+    return answers({"to": "b"}, {"yes": "b"})
+
+
+@wrong(RUNNING, InvalidUpdateError, "'a'", "3", "no such node")
+def command_to_a_number() -> Any:
+    return returns(Command(goto=3))  # type: ignore[arg-type]
+
+
+@wrong(RUNNING, InvalidUpdateError, "'a'", "None", "no such node")
+def command_to_nothing() -> Any:
+    return returns(Command(goto=None))  # type: ignore[arg-type]
+
+
+@wrong(RUNNING, InvalidUpdateError, "'a'", "['b']", "no such node")
+def command_to_a_list_of_lists() -> Any:
+    return returns(Command(goto=[["b"]]))  # type: ignore[list-item]
+
+
 @wrong(RUNNING, InvalidUpdateError, "'answer'", "2 times", "reducer")
 def two_writers_of_one_plain_key() -> Any:
     builder = StateGraph(State)
@@ -364,6 +466,16 @@ def endless_loop() -> Any:
 @wrong(RUNNING, ValueError, "recursion_limit is 0", "at least 1")
 def no_steps_allowed() -> Any:
     return graph("a").compile().with_config(recursion_limit=0)
+
+
+@wrong(RUNNING, ValueError, "recursion_limit is '9'", "whole number")
+def limit_as_text() -> Any:
+    return graph("a").compile().with_config(recursion_limit="9")
+
+
+@wrong(RUNNING, ValueError, "max_concurrency is -1", "at least 1")
+def less_than_nothing_at_once() -> Any:
+    return graph("a").compile().with_config(max_concurrency=-1)
 
 
 @pytest.mark.parametrize("mistake", RUNNING, ids=lambda m: m.make.__name__)
@@ -414,12 +526,28 @@ def test_mode_of_the_wrong_type_in_a_list(colour: Colour) -> None:
         _streamed(colour, graph("a").compile(), stream_mode=["values", 42])
 
 
-def test_events_as_chunks_of_events(colour: Colour) -> None:
-    """The root's chunks cannot be events: ``astream_events(stream_mode="events")`` says so."""
+@pytest.mark.parametrize(
+    "mistake",
+    [{"stream_mode": "nothing"}, {"stream_mode": []}, {"output_keys": "nowhere"}],
+    ids=str,
+)
+def test_wrong_calls_fail_at_the_call(mistake: dict[str, Any]) -> None:
+    """``stream`` and ``astream`` refuse what is wrong about the call before anything is read.
+
+    A server has sent its status by then, and ``version`` and unsupported arguments are refused at the call already.
+    """
     compiled = graph("a").compile()
-    assert colour.observe_events(compiled, {"log": []}, stream_mode=["values", "events"])[-1].error == "ValueError"
-    with pytest.raises(ValueError, match="cannot be events"):
-        list(compiled.stream_events({"log": []}, stream_mode=["values", "events"]))
+    for call in (compiled.stream, compiled.astream):
+        with pytest.raises(ValueError, match=r"mode|output_keys"):
+            call({"log": []}, **mistake)
+
+
+def test_events_as_chunks_of_events_fail_at_the_call() -> None:
+    """The same goes for ``astream_events`` and ``stream_events``."""
+    compiled = graph("a").compile()
+    for call in (compiled.stream_events, compiled.astream_events):
+        with pytest.raises(ValueError, match="cannot be events"):
+            call({"log": []}, stream_mode="events")
 
 
 @pytest.mark.parametrize("keys", ["nowhere", ["answer", "nowhere"]], ids=str)

@@ -282,6 +282,19 @@ def test_streamed_inside_core_events(mode: Any, hand_on: bool) -> None:
 
 
 @HAND_ON
+def test_streamed_inside_core_log(hand_on: bool) -> None:
+    """So do ``astream_log`` and version 1, whose handler is another one that core taps."""
+    quiet = RunnableLambda(_streams(answering(OURS), "updates", [], ASYNC, hand_on=hand_on))
+    streamed = RunnableLambda(_streams(answering(OURS), BOTH_MODES, [], ASYNC, hand_on=hand_on))
+    log = observe_log(quiet, dict(PARROTS))
+    events = ASYNC.observe_events(quiet, dict(PARROTS), version="v1")
+    assert chunks(events, "reader") == WORDS
+    for _ in range(REPEATED // 3):
+        assert_same_log(log, observe_log(streamed, dict(PARROTS)))
+        assert_same_events(events, ASYNC.observe_events(streamed, dict(PARROTS), version="v1"))
+
+
+@HAND_ON
 def test_a_streamed_graph_inside_core_events_is_seen_whole(hand_on: bool) -> None:
     """Inside core's ``astream_events`` the graph's own consumer sees what it sees without, every time."""
     kept: list[Any] = []

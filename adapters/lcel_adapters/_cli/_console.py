@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lcel_adapters._cli._load import CannotRunError
+from lcel_adapters._cli._render import printable
 from lcel_adapters.desk import ModelSpecError
 
 RUN_FAILED: Final = 1
@@ -65,10 +66,15 @@ def outcome() -> Iterator[None]:
 
 def _complain(message: str, code: int, cause: BaseException) -> NoReturn:
     console = Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
-    console.print(Text.assemble(("error: ", "bold red"), message))
+    console.print(Text.assemble(("error: ", "bold red"), _safe(message)))
     for note in getattr(cause, "__notes__", ()):
-        console.print(Text(f"  {note}"))
+        console.print(Text(f"  {_safe(note)}"))
     raise typer.Exit(code) from cause
+
+
+def _safe(message: str) -> str:
+    """A message with its line ends, but without what an exception's text may do to a terminal."""
+    return "\n".join(map(printable, message.splitlines()))
 
 
 def _named(error: BaseException) -> str:

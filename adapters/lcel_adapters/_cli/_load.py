@@ -10,10 +10,13 @@ from importlib.util import module_from_spec, spec_from_file_location
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
 
+_CONFIG_KEYS: Final = tuple(sorted(frozenset(RunnableConfig.__annotations__) - {"callbacks"}))
+"""Callbacks are objects, which no JSON is."""
 _FORM = "write MODULE:OBJECT or FILE.py:OBJECT, as in lcel_adapters.desk:graph"
 
 
@@ -53,10 +56,11 @@ def read_json(text: str, *, option: str) -> Any:
 
 
 def read_config(text: str | None) -> dict[str, Any]:
-    """The configuration of a run, `{}` if there is none.
+    """The configuration of a run, `{}` if there is none; a `run_id` in it as the UUID that core expects.
 
     Raises:
-        CannotRunError: If it is no JSON object.
+        CannotRunError: If it is no JSON object, holds a key that core would pass over in silence or that JSON cannot
+            express, or a `run_id` that is no UUID.
     """
     config = {} if text is None else read_json(text, option="--config")
     if not isinstance(config, dict):
@@ -64,7 +68,21 @@ def read_config(text: str | None) -> dict[str, Any]:
             f"--config is {config!r}, but a configuration is an object:"
             """ --config '{"tags": ["trial"], "configurable": {"thread_id": "1"}}'."""
         )
-    return config
+    if unknown := [key for key in config if key not in _CONFIG_KEYS]:
+        raise CannotRunError(
+            f"--config: a configuration cannot hold {', '.join(map(repr, unknown))} here. It takes"
+            f" {', '.join(_CONFIG_KEYS)}; values of your own go into configurable."
+        )
+    return {**config, "run_id": _uuid(config["run_id"])} if "run_id" in config else config
+
+
+def _uuid(text: Any) -> UUID:
+    try:
+        return UUID(text)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CannotRunError(
+            f"--config: run_id is {text!r}, which is no UUID. Leave it out to get a new one."
+        ) from error
 
 
 def _source(text: str, option: str) -> tuple[str, str]:

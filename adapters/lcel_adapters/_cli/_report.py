@@ -18,6 +18,8 @@ from lcel_adapters._cli._render import TIMES, Folder, Line, as_text, printable, 
 from lcel_adapters.desk import DeskModel
 
 _NARROW: Final = 90
+_BESIDE: Final = 34
+"""What counts and differences need beside the names of runs; in a very narrow terminal names are cut first."""
 _MAX_LINES: Final = 8
 _LABEL: Final = 10
 """Width of what stands left of a section's lines."""
@@ -112,7 +114,7 @@ def _model_name(model: Any) -> str:
 
 def _table(width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, expand=False)
-    table.add_column("Run", no_wrap=True, overflow="ellipsis", min_width=20)
+    table.add_column("Run", no_wrap=True, overflow="ellipsis", min_width=12, max_width=max(12, width - _BESIDE))
     if width >= _NARROW:
         table.add_column("Type", no_wrap=True, style="dim")
     for side in ("Chain", "Graph"):

@@ -63,9 +63,7 @@ def build_chain(model: ChatModel | None = None) -> Runnable[State, str]:
     """
     parts = build_parts(model)
     chain = parts.gather | parts.answer
-    return chain.with_config(
-        run_name="support_desk", tags=["support-desk"], metadata={"application": "support-desk"}
-    )
+    return chain.with_config(run_name="support_desk", tags=["support-desk"], metadata={"application": "support-desk"})
 
 
 def build_parts(model: ChatModel | None = None) -> Parts:
@@ -122,8 +120,7 @@ def is_technical(state: State) -> bool:
 def format_documents(state: State) -> str:
     """The `documents` of a state as the text that the answer prompts take for `context`."""
     articles = [
-        f'<article id="{document.id}" title="{document.metadata["title"]}">\n'
-        f"{document.page_content}\n</article>"
+        f'<article id="{document.id}" title="{document.metadata["title"]}">\n{document.page_content}\n</article>'
         for document in state["documents"]
     ]
     return "\n".join(articles) or "(no article matches)"

@@ -110,6 +110,4 @@ def _last(usage: UsageMetadata) -> AIMessageChunk:
 
 def _usage(messages: list[BaseMessage], output_tokens: int) -> UsageMetadata:
     read = sum(len(_TOKEN.findall(str(message.content))) for message in messages)
-    return UsageMetadata(
-        input_tokens=read, output_tokens=output_tokens, total_tokens=read + output_tokens
-    )
+    return UsageMetadata(input_tokens=read, output_tokens=output_tokens, total_tokens=read + output_tokens)

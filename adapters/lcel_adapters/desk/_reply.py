@@ -127,9 +127,7 @@ def _no_answer(instructions: str, question: str) -> str:
     return f"I have no article about this: {subject}."
 
 
-def _chosen(
-    article: _Article, asked: frozenset[str], articles: list[_Article], limit: int
-) -> list[str]:
+def _chosen(article: _Article, asked: frozenset[str], articles: list[_Article], limit: int) -> list[str]:
     """The `limit` sentences that answer best, in the order in which the article has them."""
     common = Counter(word for other in articles for word in other.words)
     worth = [_worth(sentence, asked, common) for sentence in article.sentences]

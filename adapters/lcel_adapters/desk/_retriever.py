@@ -74,9 +74,7 @@ class HelpCenterRetriever(BaseRetriever):
     index: Bm25Index = Field(repr=False)
     k: int = Field(default=3, ge=1)
 
-    def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
-    ) -> list[Document]:
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         return self.index.best(query, self.k)
 
     async def _aget_relevant_documents(
@@ -93,6 +91,4 @@ def _count(document: Document) -> Counter[str]:
 def _rarity(counts: tuple[Counter[str], ...]) -> dict[str, float]:
     """BM25's inverse document frequency, in the form that never goes below zero."""
     holding = Counter(word for count in counts for word in count)
-    return {
-        word: log(1 + (len(counts) - held + 0.5) / (held + 0.5)) for word, held in holding.items()
-    }
+    return {word: log(1 + (len(counts) - held + 0.5) / (held + 0.5)) for word, held in holding.items()}

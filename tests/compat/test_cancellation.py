@@ -1,4 +1,4 @@
-"""Endings that do not yet keep what DESIGN.md, "Endings", promises."""
+"""Endings from outside: streams that are closed, tasks that are cancelled, once or again and again."""
 
 from __future__ import annotations
 
