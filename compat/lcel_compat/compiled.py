@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -20,13 +20,14 @@ from lcel_compat._schema import json_schema, portable
 from lcel_compat._session import Request
 from lcel_compat.modes import EventFilter, check_modes
 from lcel_compat.modes.events import EVERYTHING
+from lcel_compat.types import ContextT, InputT, OutputT, StateT
 
 if TYPE_CHECKING:
     from lcel_compat.graph import StateGraph
     from lcel_compat.types import StreamMode
 
 
-class CompiledStateGraph(Runnable[Any, Any]):
+class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, OutputT]):
     """A compiled graph; made by ``StateGraph.compile``.
 
     Attributes:
@@ -35,7 +36,9 @@ class CompiledStateGraph(Runnable[Any, Any]):
         buffer: How many items a run may be ahead of its consumer.
     """
 
-    def __init__(self, *, builder: StateGraph, program: Program, buffer: int) -> None:
+    def __init__(
+        self, *, builder: StateGraph[StateT, ContextT, InputT, OutputT], program: Program, buffer: int
+    ) -> None:
         self.builder = builder
         self.name = program.name
         self.config: RunnableConfig | None = None

@@ -10,7 +10,7 @@ import logging
 import typing
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Generic, Literal, Self
 
 from langchain_core.runnables import Runnable, RunnableLambda
 
@@ -32,7 +32,7 @@ from lcel_compat._schema import Schema, read_schema
 from lcel_compat.channels import AfterFinish, Barrier, Channel, Ephemeral, LastValue, Packets
 from lcel_compat.compiled import CompiledStateGraph
 from lcel_compat.errors import InvalidGraphError
-from lcel_compat.types import Command
+from lcel_compat.types import Command, ContextT, InputT, OutputT, StateT
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class _Edges:
         return found
 
 
-class StateGraph:
+class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
     """A graph whose nodes read a shared state and return updates of it.
 
     Args:
@@ -113,11 +113,6 @@ class StateGraph:
         self.compiled = False
         self._edges = _Edges()
         self._schemas: dict[Any, Schema] = {}
-        if state_schema is None or isinstance(state_schema, str | Mapping):
-            raise InvalidGraphError(
-                f"The state schema is {state_schema!r}, but it has to be a type: a TypedDict, a dataclass, a pydantic"
-                " model or any other type."
-            )
         for schema in (self.state_schema, self.input_schema, self.output_schema):
             self._add_schema(schema)
 
@@ -331,7 +326,7 @@ class StateGraph:
         name: str | None = None,
         buffer: int = DEFAULT_BUFFER,
         **unsupported: Any,
-    ) -> CompiledStateGraph:
+    ) -> CompiledStateGraph[StateT, ContextT, InputT, OutputT]:
         """Check the graph and make it runnable.
 
         Args:
@@ -419,6 +414,11 @@ class StateGraph:
         )
 
     def _add_schema(self, source: Any) -> None:
+        if source is None or isinstance(source, str | Mapping):
+            raise InvalidGraphError(
+                f"A schema is {source!r}, but it has to be a type: a TypedDict, a dataclass, a pydantic model or any"
+                " other type."
+            )
         if source in self._schemas:
             return
         schema = self._schemas[source] = read_schema(source)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeAlias
+
+from typing_extensions import TypeVar
 
 StreamMode: TypeAlias = Literal["values", "updates", "custom", "messages", "debug", "tasks", "events"]
 """A way of looking at a run while it happens; see the package ``lcel_compat.modes``."""
@@ -33,6 +35,11 @@ class Send:
 
 
 N = TypeVar("N")
+StateT = TypeVar("StateT", default=Any)
+ContextT = TypeVar("ContextT", default=Any)
+InputT = TypeVar("InputT", default=Any)
+OutputT = TypeVar("OutputT", default=Any)
+"""Parameters of ``StateGraph`` and ``CompiledStateGraph``, as LangGraph's have them, for annotations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,6 +170,16 @@ def test_config_reaches_the_run(folder: Path) -> None:
     assert all("trial" in line["item"]["tags"] for line in lines)
 
 
+def test_a_run_id_is_the_roots() -> None:
+    """A `run_id` given with `--config` is the id of the root run."""
+    run_id = "0a0b0c0d-0000-4000-8000-000000000001"
+    lines = _lines(
+        _ok("stream", DESK, "-i", QUESTION, "-m", "events", "--json", "--config", f'{{"run_id": "{run_id}"}}')
+    )
+
+    assert lines[0]["item"]["run_id"] == run_id
+
+
 def test_a_plain_runnable_streams(folder: Path) -> None:
     """A runnable that is no graph gives its chunks, or its events when those are asked for."""
     command = ("stream", "counting_app:double", "--input", "21", "--json")
@@ -213,6 +223,8 @@ PROBLEMS = [
     pytest.param(["counting_app:graph", "-i", "@nowhere.json"], "cannot read the file 'nowhere.json'", id="input"),
     pytest.param(["counting_app:graph", "-m", "event"], "There is no mode 'event'. The modes are values,", id="mode"),
     pytest.param(["counting_app:graph", "--config", "[1]"], "a configuration is an object", id="config"),
+    pytest.param(["counting_app:graph", "--config", '{"tag": []}'], "cannot hold 'tag' here", id="config-key"),
+    pytest.param(["counting_app:graph", "--config", '{"run_id": "7"}'], "run_id is '7'", id="config-run-id"),
     pytest.param(["counting_app:double", "-m", "values"], "has no mode 'values'", id="mode-of-a-runnable"),
     pytest.param(["counting_app:double", "-m", "events", "--sync"], "Leave --sync out", id="sync-events"),
 ]
@@ -238,6 +250,15 @@ def test_a_failed_run_is_told_apart(folder: Path) -> None:
 
     assert "ValueError: cannot count below zero" in message
     assert f"counting_app.py:{line}, in add" in message
+
+
+def test_an_error_cannot_steer_the_terminal(folder: Path) -> None:
+    """The text of an exception is shown without its escape sequences, line by line."""
+    (folder / "red_app.py").write_text(APP.replace("below zero", r"\x1b[31m\a below\nzero"), encoding="utf-8")
+    message = _refused("stream", "red_app:graph", "-i", '{"n": -1}', code=1)
+
+    assert {character for character in message if not character.isprintable()} == {"\n"}
+    assert "[31m" in message
 
 
 def test_readable_lines_fit() -> None:
@@ -287,13 +308,16 @@ def test_demo_tells_what_listeners_get(shown: str) -> None:
     assert '"run": "LangGraph"' in rows
 
 
-@pytest.mark.parametrize("columns", [60, 100])
+@pytest.mark.parametrize("columns", [48, 60, 100])
 def test_demo_fits(columns: int, shown: str) -> None:
-    """No line is wider than the terminal, and no run's name is lost in a narrow one."""
+    """No line is wider than the terminal; in a narrow one no count and no verdict is lost, nor a name the eye needs."""
     text = shown if columns == 100 else _ok("demo", "--delay", "0", columns=columns)
 
     assert max(map(len, text.splitlines())) <= columns
-    assert all(name in text for name in ("support_desk", "triage_model", "answer_text"))
+    names = ("support_desk", "triage_model", "answer_text") if columns >= 60 else ("support", "triage", "answer")
+    assert all(name in text for name in names)
+    assert text.count("1/83/1") == 8
+    assert text.count(" same ") + text.count(" same\n") >= 19
 
 
 def test_demo_asks_the_question() -> None:
