@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -130,7 +130,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         stream_mode: StreamMode | Sequence[StreamMode] | None = None,
         output_keys: str | Sequence[str] | None = None,
         **kwargs: Any,
-    ) -> Iterator[Any]:
+    ) -> Generator[Any, None, None]:
         """Run the graph and look at it in one or several modes.
 
         Args:
@@ -157,7 +157,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         stream_mode: StreamMode | Sequence[StreamMode] | None = None,
         output_keys: str | Sequence[str] | None = None,
         **kwargs: Any,
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Run the graph on the event loop and look at it in one or several modes; see ``stream``."""
         _refuse("astream", kwargs)
         return self._async(self._stream_request(input, config, stream_mode, output_keys)).items()
@@ -175,7 +175,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         exclude_types: Sequence[str] | None = None,
         exclude_tags: Sequence[str] | None = None,
         **kwargs: Any,
-    ) -> Iterator[Any]:
+    ) -> Generator[Any, None, None]:
         """The events of a synchronous run, as ``astream_events`` gives them for an asynchronous one.
 
         langchain-core has no synchronous events of version 2. Arguments are those of ``astream_events``.
@@ -208,7 +208,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         exclude_types: Sequence[str] | None = None,
         exclude_tags: Sequence[str] | None = None,
         **kwargs: Any,
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """The events of a run: what each runnable inside was given, streams and returns.
 
         Args:
@@ -238,7 +238,8 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
             exclude_tags=exclude_tags,
         )
         if version == "v1":
-            return super().astream_events(input, config, version="v1", **dataclasses.asdict(chosen), **kwargs)
+            events = super().astream_events(input, config, version="v1", **dataclasses.asdict(chosen), **kwargs)
+            return cast("AsyncGenerator[Any, None]", events)
         if version != "v2":
             _refuse_version(version, "astream_events")
         return self._async(self._events_request(input, config, chosen, **kwargs)).items()
