@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -147,6 +147,3 @@ def _is_generator(function: Any) -> bool:
     target = _unwrapped(function)
     kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction)
     return any(kind(target) or kind(getattr(target, "__call__", None)) for kind in kinds)  # noqa: B004
-
-
-AsyncFunction: TypeAlias = Callable[..., Awaitable[Any]]

@@ -11,7 +11,6 @@ How an entry is formed follows langchain-core's tracers/event_stream.py (EVENTS.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -471,9 +470,3 @@ def _name(name: str | None, serialized: Mapping[str, Any] | None) -> str:
 async def one(item: T) -> AsyncIterator[T]:
     """An asynchronous iterator over one thing, to pass a finished value through a tap."""
     yield item
-
-
-def give_up(task: asyncio.Task[Any]) -> None:
-    """Read a task's outcome so that asyncio does not complain that nobody did."""
-    if not task.cancelled():
-        task.exception()

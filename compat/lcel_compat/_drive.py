@@ -14,6 +14,7 @@ from lcel_compat._machine import Task
 from lcel_compat._mailbox import AsyncMailbox, Give, ThreadMailbox
 from lcel_compat._program import Program
 from lcel_compat._session import Call, Drain, Finished, Request, Session, Start, Wait
+from lcel_compat.errors import NodeCancelledError
 from lcel_compat.modes import LIVE
 
 _UNREAD = 1 << 62
@@ -97,12 +98,24 @@ async def _work_async(
         await (held_back(work, mailbox) if session.emits else work)
     except asyncio.CancelledError as cancelled:
         error = cancelled
-        raise
+        if _is_cancelled():
+            raise
+        error = NodeCancelledError(
+            f"Node {task.name!r} raised asyncio.CancelledError, and nobody had cancelled it. If it cancels work of its"
+            " own, let it catch the error where it awaits that work."
+        )
+        error.__cause__ = cancelled
     except BaseException as raised:
         error = raised
     finally:
         running.pop(task, None)
         mailbox.post(Finished(task=task, error=error))
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody asked the task that is running to end."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 @types.coroutine

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lcel_compat._body import Body, FunctionBody
+from lcel_compat._body import Body
 from lcel_compat._constants import END, START, TASKS, branch_channel
 from lcel_compat._schema import Schema, fields_as_writes, has_fields
 from lcel_compat.channels import Channel
@@ -232,6 +232,3 @@ class Program:
         if self.is_root:
             return lambda channels: channels["__root__"].value if channels["__root__"].available else None
         return lambda channels: {k: c.value for k in keys if (c := channels[k]).available}
-
-
-__all__ = ["Branch", "FunctionBody", "Node", "Program", "Writes"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 from uuid import UUID, uuid4
 
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
@@ -58,18 +58,18 @@ def _dispatched(task: Task, root: Any, manager: Manager) -> Any:
     return configured.on_chain_start(None, task.input, name=task.name)
 
 
-_ids: Final = itertools.count(uuid4().int)
-"""Ids for runs that nobody else hears of: unique as one random UUID is, without asking the system for each."""
-
-
 class Around:
-    """What the runs of one graph's nodes have in common, when only the graph's own capture hears of them."""
+    """What the runs of one graph's nodes have in common, when only the graph's own capture hears of them.
 
-    __slots__ = ("capture", "handlers", "mailbox", "manager", "metadata", "parents", "tags")
+    Their ids count up from one random UUID, which saves asking the system for each.
+    """
+
+    __slots__ = ("capture", "handlers", "ids", "mailbox", "manager", "metadata", "parents", "tags")
 
     def __init__(self, root: Any, capture: Capture, manager: Manager, mailbox: Mailbox) -> None:
         self.capture = capture
         self.handlers: list[Any] = root.inheritable_handlers
+        self.ids = itertools.count(uuid4().int & ~0xFFFFFFFF)
         self.mailbox = mailbox
         self.manager = manager
         self.metadata: dict[str, Any] = root.inheritable_metadata
@@ -87,7 +87,7 @@ class OwnRun:
     __slots__ = ("_around", "_inherited", "_metadata", "run_id")
 
     def __init__(self, task: Task, around: Around) -> None:
-        self.run_id: UUID = UUID(int=next(_ids))
+        self.run_id: UUID = UUID(int=next(around.ids))
         self._around = around
         self._inherited = [*around.tags, TAG_HIDDEN] if task.node.hidden else around.tags
         self._metadata = {**around.metadata, **task.metadata}

@@ -7,7 +7,8 @@
     │   ├── InvalidUpdateError         a node wrote something the state cannot take
     │   ├── EmptyInputError            a run was started with nothing to do
     │   ├── InvalidGraphError          (ValueError) the graph's definition is wrong
-    │   └── GraphRecursionError        (RecursionError) more supersteps than the limit
+    │   ├── GraphRecursionError        (RecursionError) more supersteps than the limit
+    │   └── NodeCancelledError         a node raised CancelledError although nobody cancelled it
     └── EmptyChannelError              a channel was read before anything was written to it
 
 The names are LangGraph's where it has the same error (``langgraph/errors.py``), so that ``except`` clauses
@@ -35,6 +36,10 @@ class InvalidGraphError(GraphError, ValueError):
 
 class GraphRecursionError(GraphError, RecursionError):
     """The run took as many supersteps as ``recursion_limit`` allows and was not finished."""
+
+
+class NodeCancelledError(GraphError):
+    """A node raised ``asyncio.CancelledError`` of its own; to its caller that would look like its own cancellation."""
 
 
 class EmptyChannelError(Exception):

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, Self
 
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from lcel_compat._body import Body, FunctionBody, RunnableBody, body_of, path_of
+from lcel_compat._body import Body, FunctionBody, body_of, path_of
 from lcel_compat._constants import (
     DEFAULT_NAME,
     END,
@@ -526,6 +526,3 @@ def _function_of(path: Any) -> Callable[..., Any] | None:
     if isinstance(path, RunnableLambda):
         return getattr(path, "func", None) or getattr(path, "afunc", None)
     return None if isinstance(path, Runnable) else path
-
-
-__all__ = ["DEFAULT_BUFFER", "RunnableBody", "StateGraph"]

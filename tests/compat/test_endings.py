@@ -21,6 +21,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 
 from lcel_compat import START, CompiledStateGraph, StateGraph, get_stream_writer
 from lcel_compat import _drive as drive
+from lcel_compat.errors import NodeCancelledError
 from tests.support.colours import Colour, Raised
 
 
@@ -359,15 +360,16 @@ async def test_a_node_that_refuses_to_be_cancelled(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_node_that_cancels_itself() -> None:
-    """A ``CancelledError`` of a node's own ends the run with it; its neighbours are cancelled too."""
+    """A ``CancelledError`` of a node's own fails the run, saying so; its neighbours are cancelled."""
     sleeper = Sleeper()
 
     async def gives_up(state: Any) -> None:
         await sleeper.began.wait()
         raise asyncio.CancelledError("mine")
 
-    with pytest.raises(asyncio.CancelledError, match="mine"):
+    with pytest.raises(NodeCancelledError) as caught:
         await graph(gives_up=gives_up, sleeper=sleeper).ainvoke({"n": 1})
+    assert str(caught.value.__cause__) == "mine"
     assert sleeper.notes == ["cancelled", "cleaned up"]
 
 
