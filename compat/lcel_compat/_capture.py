@@ -138,7 +138,6 @@ class Capture(BaseCallbackHandler, StreamingHandler[Any]):
         self.begin(
             Run(
                 id=run_id,
-                key=str(run_id),
                 type=run_type,
                 name=_name(name, serialized),
                 tags=tags or [],

@@ -245,7 +245,7 @@ def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | 
         config = child_config(config, run, "seq:step:1")
         enter(config, run if frame.traced else None)
         result = yield frame.colour.call(body, value, body.arguments(config, frame.writer))
-        if isinstance(result, Runnable):
+        if type(result) is not dict and isinstance(result, Runnable):
             result = yield frame.colour.invoke(result, value, config)
         return result
     chain = [

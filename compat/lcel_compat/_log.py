@@ -78,7 +78,6 @@ class Run:
 
     Attributes:
         id: The run's id.
-        key: The same as text.
         type: As in the event's name, ``on_{type}_start``.
         name: The run's name.
         tags: Its tags; the list object is shared by all events of the run, as core's is (EVENTS.md, rule 38).
@@ -88,7 +87,6 @@ class Run:
     """
 
     id: UUID
-    key: str
     type: RunType | str
     name: str
     tags: list[str]
@@ -97,6 +95,14 @@ class Run:
     inputs: Any = None
     has_inputs: bool = False
     tool_call_id: str | None = None
+    _key: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The id as text, made when it is first asked for."""
+        if self._key is None:
+            self._key = str(self.id)
+        return self._key
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,17 +167,25 @@ class Projection(Protocol):
 class Log:
     """The ordered log of one run, handed on entry by entry to the projections that read it.
 
+    Args:
+        projections: What reads it, by mode.
+        give: Takes the items.
+        labelled: Whether items are ``(mode, item)``; their shape is decided here, once.
+
     Nothing is kept: an entry exists while its projections look at it. Entries arrive from the driver and from
     threads that run nodes; the lock makes one order of them.
     """
 
-    __slots__ = ("_lock", "_readers")
+    __slots__ = ("_give", "_lock", "_readers")
 
-    def __init__(self, projections: Mapping[str, Projection], sinks: Mapping[str, Callable[[Any], None]]) -> None:
-        readers: dict[type, list[tuple[Callable[[Any], Iterable[Any]], Callable[[Any], None]]]] = {}
+    def __init__(
+        self, projections: Mapping[str, Projection], give: Callable[[Any], None], *, labelled: bool = False
+    ) -> None:
+        readers: dict[type, list[tuple[Callable[[Any], Iterable[Any]], str | None]]] = {}
         for mode, projection in projections.items():
             for kind in projection.reads:
-                readers.setdefault(kind, []).append((projection.project, sinks[mode]))
+                readers.setdefault(kind, []).append((projection.project, mode if labelled else None))
+        self._give = give
         self._readers = readers
         self._lock = threading.RLock()
 
@@ -185,6 +199,6 @@ class Log:
         if readers is None:
             return
         with self._lock:
-            for project, sink in readers:
+            for project, label in readers:
                 for item in project(entry):
-                    sink(item)
+                    self._give(item if label is None else (label, item))

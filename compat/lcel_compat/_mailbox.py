@@ -175,10 +175,10 @@ class AsyncMailbox(Mailbox):
                 waiter.set_result(None)
 
     def _wake(self) -> None:
-        if threading.get_ident() == self._thread:
-            self._wake_here()
-        else:
+        if threading.get_ident() != self._thread:
             self._wake_from_thread()
+        elif self._waiter is not None:
+            self._wake_here()
 
     def _wake_from_thread(self) -> None:
         try:

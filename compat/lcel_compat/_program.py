@@ -118,6 +118,8 @@ class Node:
         Raises:
             InvalidUpdateError: If the result is nothing that could update the state.
         """
+        if type(result) is dict:
+            return [*self._updates(result), *self.edges]
         updates: Writes = []
         control: Writes = []
         for part in self._parts(result):

@@ -1,4 +1,4 @@
-"""The runs of nodes, as callbacks see them: a chain run under the graph's own, named after the node.
+"""The runs of a graph and its nodes, as callbacks see them: a chain run for each node under the graph's own.
 
 When handlers of others listen, core's callback managers tell them. When only the run's own capture listens, as in a
 plain ``astream_events``, nothing needs to be dispatched: the capture is told directly, and core's machinery (a shielded
@@ -8,12 +8,11 @@ task for every end) is left out. What the code inside a node finds in its config
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
-from langchain_core.callbacks.manager import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 
 from lcel_compat._capture import Capture, Gate
 from lcel_compat._constants import TAG_HIDDEN
@@ -24,32 +23,55 @@ from lcel_compat._mailbox import AsyncMailbox, Mailbox
 Manager = type[CallbackManager | AsyncCallbackManager]
 
 
-def node_runs(
-    root: CallbackManagerForChainRun | AsyncCallbackManagerForChainRun,
+def root_run(
+    manager: CallbackManager | AsyncCallbackManager,
     capture: Capture | None,
-    manager: Manager,
     mailbox: Mailbox,
-) -> Callable[[Task], Any]:
-    """How the runs of this graph's nodes are started.
+    *,
+    name: str,
+    run_id: UUID | None,
+    value: Any,
+) -> Any:
+    """Start the graph's own run.
 
     Args:
-        root: The graph's own run.
+        manager: The run's callback manager, with the capture installed.
         capture: The run's capture, if it has one.
-        manager: The class of callback managers of this colour.
         mailbox: Whose limit holds producers back.
+        name: The run's name.
+        run_id: Its id, if the caller gave one.
+        value: Its input.
 
     Returns:
-        A function from a task to its run, to be awaited in an asynchronous run.
+        An ``OwnRun``; or core's run manager, to be awaited in an asynchronous run.
     """
-    if capture is not None and all(isinstance(handler, Capture | Gate) for handler in root.handlers):
-        around = Around(root, capture, manager, mailbox)
-        return lambda task: OwnRun(task, around)
-    return lambda task: _dispatched(task, root, manager)
+    alone = capture is not None and all(isinstance(handler, Capture | Gate) for handler in manager.handlers)
+    if capture is None or not alone:
+        return cast("Any", manager).on_chain_start(None, value, name=name, run_id=run_id)
+    around = Around(capture, type(manager), mailbox, manager.inheritable_handlers)
+    return OwnRun(
+        around,
+        run_id=run_id if isinstance(run_id, UUID) else uuid4(),
+        name=name,
+        own_tags=[tag for tag in manager.tags if tag not in manager.inheritable_tags],
+        tags=manager.inheritable_tags,
+        metadata=manager.metadata,
+        parents=capture.ancestry(manager.parent_run_id),
+        value=value,
+    )
 
 
-def _dispatched(task: Task, root: Any, manager: Manager) -> Any:
-    """Start a node's run with core's callback manager, configured as core configures one for each runnable: some hooks
-    (``collect_runs``) hand their handler to no child, and add it every time."""
+def node_run(task: Task, root: Any, manager: Manager) -> Any:
+    """Start the run of a node under the graph's own.
+
+    Core's callback manager is configured as core configures one for each runnable: some hooks (``collect_runs``) hand
+    their handler to no child, and add it every time.
+
+    Returns:
+        An ``OwnRun`` if the root is one; or core's run manager, to be awaited in an asynchronous run.
+    """
+    if type(root) is OwnRun:
+        return root.child(task)
     configured: Any = manager.configure(
         inheritable_callbacks=root.get_child(f"graph:step:{task.step}"),
         inheritable_tags=[*task.tags, TAG_HIDDEN] if task.node.hidden else list(task.tags),
@@ -59,50 +81,78 @@ def _dispatched(task: Task, root: Any, manager: Manager) -> Any:
 
 
 class Around:
-    """What the runs of one graph's nodes have in common, when only the graph's own capture hears of them.
+    """What the runs of one graph have in common, when only the graph's own capture hears of them.
 
     Their ids count up from one random UUID, which saves asking the system for each.
     """
 
-    __slots__ = ("capture", "handlers", "ids", "mailbox", "manager", "metadata", "parents", "tags")
+    __slots__ = ("capture", "handlers", "ids", "mailbox", "manager")
 
-    def __init__(self, root: Any, capture: Capture, manager: Manager, mailbox: Mailbox) -> None:
+    def __init__(self, capture: Capture, manager: Manager, mailbox: Mailbox, handlers: list[Any]) -> None:
         self.capture = capture
-        self.handlers: list[Any] = root.inheritable_handlers
+        self.handlers = handlers
         self.ids = itertools.count(uuid4().int & ~0xFFFFFFFF)
         self.mailbox = mailbox
         self.manager = manager
-        self.metadata: dict[str, Any] = root.inheritable_metadata
-        self.parents = capture.ancestry(root.run_id)
-        self.tags: list[str] = root.inheritable_tags
 
 
 class OwnRun:
-    """A node's run that only the run's own capture hears of; stands in for core's run manager.
+    """A graph's or a node's run that only the graph's own capture hears of; stands in for core's run manager.
 
     Attributes:
         run_id: The run's id.
+        tags: The tags that its children inherit.
+        metadata: Its metadata, which they inherit too.
     """
 
-    __slots__ = ("_around", "_inherited", "_metadata", "run_id")
+    __slots__ = ("_around", "_parents", "metadata", "run_id", "tags")
 
-    def __init__(self, task: Task, around: Around) -> None:
-        self.run_id: UUID = UUID(int=next(around.ids))
+    def __init__(
+        self,
+        around: Around,
+        *,
+        run_id: UUID,
+        name: str,
+        own_tags: list[str],
+        tags: list[str],
+        metadata: dict[str, Any],
+        parents: tuple[str, ...],
+        value: Any,
+    ) -> None:
+        self.run_id = run_id
+        self.tags = tags
+        self.metadata = metadata
         self._around = around
-        self._inherited = [*around.tags, TAG_HIDDEN] if task.node.hidden else around.tags
-        self._metadata = {**around.metadata, **task.metadata}
-        around.capture.begin(
-            Run(
-                id=self.run_id,
-                key=str(self.run_id),
-                type="chain",
-                name=task.name,
-                tags=[f"graph:step:{task.step}", *self._inherited],
-                metadata=self._metadata,
-                parents=around.parents,
-                inputs=task.input,
-                has_inputs=True,
-            )
+        run = Run(
+            id=run_id,
+            type="chain",
+            name=name,
+            tags=own_tags + tags,
+            metadata=metadata,
+            parents=parents,
+            inputs=value,
+            has_inputs=value != {"input": ""},
+        )
+        self._parents = (*parents, run.key)
+        around.capture.begin(run)
+
+    @property
+    def handlers(self) -> list[Any]:
+        """The handlers of this run and its children."""
+        return self._around.handlers
+
+    def child(self, task: Task) -> OwnRun:
+        """Start the run of a node."""
+        around = self._around
+        return OwnRun(
+            around,
+            run_id=UUID(int=next(around.ids)),
+            name=task.name,
+            own_tags=[f"graph:step:{task.step}"],
+            tags=[*self.tags, TAG_HIDDEN] if task.node.hidden else self.tags,
+            metadata={**self.metadata, **task.metadata},
+            parents=self._parents,
+            value=task.input,
         )
 
     def get_child(self, tag: str | None = None) -> CallbackManager | AsyncCallbackManager:
@@ -112,10 +162,10 @@ class OwnRun:
             handlers=list(handlers),
             inheritable_handlers=list(handlers),
             parent_run_id=self.run_id,
-            tags=list(self._inherited) if tag is None else [*self._inherited, tag],
-            inheritable_tags=list(self._inherited),
-            metadata=dict(self._metadata),
-            inheritable_metadata=dict(self._metadata),
+            tags=list(self.tags) if tag is None else [*self.tags, tag],
+            inheritable_tags=list(self.tags),
+            metadata=dict(self.metadata),
+            inheritable_metadata=dict(self.metadata),
         )
 
     def show(self, result: Any) -> None:

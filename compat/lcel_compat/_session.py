@@ -16,7 +16,7 @@ driver because the consumer stopped or was cancelled. Callbacks see an end or an
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 from uuid import UUID, uuid4
@@ -31,7 +31,7 @@ from lcel_compat._log import Emitted, Entry, Log, Projection
 from lcel_compat._machine import Machine, Task
 from lcel_compat._mailbox import Mailbox
 from lcel_compat._program import Program
-from lcel_compat._runs import node_runs
+from lcel_compat._runs import OwnRun, node_run, root_run
 from lcel_compat.modes import CAPTURED, MODES, EventFilter, Scope
 
 
@@ -158,8 +158,7 @@ class Session:
         self._chunks = self._root_chunks(scope)
         # Several modes may read one entry; their items then come in the order of MODES, as LangGraph's do.
         projections: dict[str, Projection] = {m: MODES[m](scope) for m in MODES if m in request.modes}
-        everything = {**projections, **self._chunks}
-        self._log = Log(everything, {mode: self._sink(mode) for mode in everything})
+        self._log = Log({**projections, **self._chunks}, mailbox.give, labelled=request.labelled)
         self.machine = Machine(
             program,
             self._log,
@@ -182,11 +181,6 @@ class Session:
             for mode in request.chunk_modes
         }
 
-    def _sink(self, mode: str) -> Callable[[Any], None]:
-        """Where a mode's items go. Their shape is decided here, once."""
-        give = self._mailbox.give
-        return (lambda item: give((mode, item))) if self._request.labelled else give
-
     def conduct(self) -> Generator[Instruction, Any, None]:
         """The whole run, as instructions.
 
@@ -204,16 +198,14 @@ class Session:
             try:
                 yield STOP
             finally:
-                if root is not None:
-                    yield Call(root.on_chain_error(error), final=True)
+                yield from _tell(root and root.on_chain_error(error), final=True)
             raise
         if failure is not None:
-            if root is not None:
-                yield Call(root.on_chain_error(failure), final=True)
+            yield from _tell(root and root.on_chain_error(failure), final=True)
             raise failure
         self.output = self.machine.output()
         if root is not None:
-            yield Call(root.on_chain_end(self.output))
+            yield from _tell(root.on_chain_end(self.output))
             yield DRAIN
 
     @property
@@ -241,15 +233,23 @@ class Session:
             if "ls_integration" not in manager.metadata:
                 manager.add_metadata({"ls_integration": INTEGRATION})
             capture = install(manager, self._log, self._mailbox) if captures else None
-            start = manager.on_chain_start(None, self._request.value, name=self._name, run_id=config.get("run_id"))
-            root = yield Call(start)
+            root = root_run(
+                manager,
+                capture,
+                self._mailbox,
+                name=self._name,
+                run_id=config.get("run_id"),
+                value=self._request.value,
+            )
+            if type(root) is not OwnRun:
+                root = yield Call(root)
         for chunks in self._chunks.values():
             chunks.attach(cast("Capture", capture), cast("ChainRun", root).run_id)
         self.frame = Frame(
             machine=self.machine,
             colour=self._colour,
             config=config,
-            open=None if root is None else node_runs(root, capture, self._colour.manager, self._mailbox),
+            open=None if root is None else lambda task: node_run(task, root, self._colour.manager),
             run_id=uuid4() if root is None else root.run_id,
             taps=foreign if capture is None else (capture,),
             streaming="events" in self._request.modes or bool(foreign),
@@ -318,6 +318,12 @@ class Session:
         except Exception as error:
             # It ends the run as a node's does: what was streamed before is handed out.
             raise _Failed(error) from error
+
+
+def _tell(told: Any, *, final: bool = False) -> Generator[Instruction, Any, None]:
+    """Finish telling handlers something, if that is not done yet."""
+    if told is not None:
+        yield Call(told, final=final)
 
 
 class _Failed(Exception):

@@ -52,7 +52,7 @@ class ByHand:
         program = graph._program
         self.machine = Machine(
             program,
-            Log({"all": Everything()}, {"all": self._note}),
+            Log({"all": Everything()}, self._note),
             output_keys=program.output.keys,
             namespace=namespace,
             metadata=options.get("metadata", {}),

@@ -101,6 +101,8 @@ def _final_message(output: Any) -> Sequence[BaseMessage]:
 
 def messages_in_result(result: Any) -> Sequence[BaseMessage]:
     """The messages of a node's result: alone, in a list, in the fields of an update, in commands."""
+    if type(result) is dict:  # by far the most common, and the questions below are slow
+        return messages_in_state(result)
     if isinstance(result, Command):
         return messages_in_result(result.update)
     if isinstance(result, BaseMessage):

@@ -28,6 +28,8 @@ class Tasks:
     def started(self, task: Task) -> dict[str, Any]:
         """The item for a task that is about to run."""
         item = {"id": task.id, "name": task.name, "input": task.input, "triggers": task.triggers}
+        if not task.tags and task.metadata.keys() <= RUN_METADATA:
+            return item
         metadata = {k: v for k, v in task.metadata.items() if k not in RUN_METADATA}
         if tags := user_tags(task.tags):
             metadata["tags"] = tags
