@@ -61,6 +61,14 @@ class RunnableNode(Runnable[Any, Any]):
         self.output = output
         self.name = bound.get_name()
 
+    @property
+    def state_keys(self) -> tuple[str, ...]:
+        """The state keys that its mappings name, so that a graph can check them before it runs."""
+        read: tuple[str, ...] = (self.input,) if isinstance(self.input, str) else ()
+        if isinstance(self.input, Mapping):
+            read = tuple(self.input.values())
+        return (*read, self.output) if isinstance(self.output, str) else read
+
     def __repr__(self) -> str:
         return f"as_node({self.bound!r}, input={self.input!r}, output={self.output!r})"
 

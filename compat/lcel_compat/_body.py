@@ -99,6 +99,7 @@ def path_of(action: Any) -> Body:
 
 def function_body(function: Callable[..., Any]) -> FunctionBody:
     """Look at a function once, so that nothing is inspected while it runs."""
+    _refuse_missing(function)
     name = getattr(function, "__name__", None)
     return FunctionBody(
         function=function,
@@ -106,6 +107,20 @@ def function_body(function: Callable[..., Any]) -> FunctionBody:
         is_async=_is_coroutine(function),
         wants=_wanted(function),
     )
+
+
+def _refuse_missing(function: Callable[..., Any]) -> None:
+    """What LangGraph injects and this engine does not is an error where the node is added, not where it runs."""
+    try:
+        _, *others = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # no signature, or no parameter at all
+        return
+    for parameter in others:
+        if parameter.name in ("runtime", "store", "previous") and parameter.default is inspect.Parameter.empty:
+            raise TypeError(
+                f"{getattr(function, '__name__', function)!r} asks for {parameter.name!r}, which this engine does not"
+                " give to nodes yet; it gives config and writer."
+            )
 
 
 def _wanted(function: Callable[..., Any]) -> frozenset[str]:

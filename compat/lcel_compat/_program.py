@@ -11,7 +11,7 @@ from typing import Any
 
 from lcel_compat._body import Body
 from lcel_compat._constants import END, START, TASKS, branch_channel
-from lcel_compat._schema import Schema, fields_as_writes, has_fields
+from lcel_compat._schema import Schema, declares_any, fields_as_writes
 from lcel_compat.channels import Channel
 from lcel_compat.errors import InvalidUpdateError
 from lcel_compat.types import Command, Send
@@ -58,6 +58,11 @@ class Branch:
             target = self.ends.get(answer) if isinstance(answer, Hashable) else None
         if isinstance(target, str) and target == END and not isinstance(answer, Send):
             return END
+        if foreign := foreign_name(answer):
+            raise InvalidUpdateError(
+                f"The conditional edge {self.name!r} of node {node!r} answered LangGraph's {foreign}, which this engine"
+                f" does not take. Import it here: from lcel_compat import {foreign}."
+            )
         if not isinstance(target, str) or target not in self.targets:
             known = self.ends if self.ends is not None else sorted(self.targets | {END})
             raise InvalidUpdateError(
@@ -146,7 +151,7 @@ class Node:
             return []
         if isinstance(update, Mapping):
             return [(key, value) for key, value in update.items() if key in self.keys]
-        if has_fields(update) and not isinstance(update, type):
+        if not isinstance(update, type) and declares_any(update, self.keys):
             return fields_as_writes(update, self.ordered_keys)
         raise InvalidUpdateError(self._refusal(update))
 
@@ -157,10 +162,15 @@ class Node:
                 f"The graph's input is {update!r} ({type(update).__name__}), but its state is a mapping:"
                 f" pass a dict with some of the keys {keys}, or an instance of the state's class."
             )
+        if foreign := foreign_name(update):
+            return (
+                f"Node {self.name!r} returned LangGraph's {foreign}, which this engine does not take. Import it here:"
+                f" from lcel_compat import {foreign}."
+            )
         return (
             f"Node {self.name!r} returned {update!r} ({type(update).__name__}), which cannot update the state."
             f" A node returns a dict with some of the keys {keys}, an instance of the state's class, a Command,"
-            " or None."
+            ' or None. A runnable that answers with something else becomes a node with as_node(runnable, output="key").'
         )
 
     def _commanded(self, command: Command[Any]) -> Writes:
@@ -197,6 +207,12 @@ class Node:
             f"Node {self.name!r} sends the run to {name!r}, and there is no such node. The nodes are"
             f" {', '.join(repr(n) for n in sorted(self.names))}."
         )
+
+
+def foreign_name(value: Any) -> str | None:
+    """``"Command"`` or ``"Send"`` if the value is LangGraph's class of that name, which is easily imported instead."""
+    cls = type(value)
+    return cls.__name__ if cls.__module__.startswith("langgraph.") and cls.__name__ in ("Command", "Send") else None
 
 
 def _is_pair(item: Any) -> bool:

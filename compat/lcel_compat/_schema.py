@@ -118,10 +118,10 @@ def _builder(source: Any) -> Callable[[Mapping[str, Any]], Any] | None:
     return None
 
 
-def has_fields(value: Any) -> bool:
-    """Whether a node may return this object as an update: an instance of an annotated class."""
+def declares_any(value: Any, keys: Collection[str]) -> bool:
+    """Whether a node may return this object as an update: its class is annotated with one of the state's keys."""
     cls: Any = type(value)
-    return bool(_annotated_names(cls))
+    return not _annotated_names(cls).isdisjoint(keys)
 
 
 def fields_as_writes(value: Any, keys: typing.Iterable[str]) -> list[tuple[str, Any]]:

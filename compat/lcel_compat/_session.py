@@ -311,6 +311,7 @@ class Session:
     def _settle(self, done: Finished) -> Sequence[Task]:
         """Tell the machine that a task is over; the tasks to start next."""
         if done.error is not None:
+            done.error.add_note(f"During task with name {done.task.name!r} and id {done.task.id!r}")
             self.machine.failed(done.task, done.error)
             raise _Failed(done.error)
         try:

@@ -15,6 +15,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from lcel_compat import _config
 from lcel_compat._drive import AsyncRun, SyncRun
+from lcel_compat._later import refuse
 from lcel_compat._program import Program
 from lcel_compat._schema import json_schema, portable
 from lcel_compat._session import Request
@@ -97,7 +98,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         """
         if stream_mode != "values":
             return list(self.stream(input, config, stream_mode=stream_mode, output_keys=output_keys, **kwargs))
-        _refuse("invoke", kwargs)
+        refuse("invoke", kwargs)
         run = self._sync(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
         for _ in run.items():
             pass
@@ -116,7 +117,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         if stream_mode != "values":
             items = self.astream(input, config, stream_mode=stream_mode, output_keys=output_keys, **kwargs)
             return [item async for item in items]
-        _refuse("ainvoke", kwargs)
+        refuse("ainvoke", kwargs)
         run = self._async(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
         async for _ in run.items():
             pass
@@ -146,7 +147,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         Raises:
             ValueError: If a mode does not exist, or there is none.
         """
-        _refuse("stream", kwargs)
+        refuse("stream", kwargs)
         return self._sync(self._stream_request(input, config, stream_mode, output_keys)).items()
 
     def astream(
@@ -159,7 +160,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         **kwargs: Any,
     ) -> AsyncGenerator[Any, None]:
         """Run the graph on the event loop and look at it in one or several modes; see ``stream``."""
-        _refuse("astream", kwargs)
+        refuse("astream", kwargs)
         return self._async(self._stream_request(input, config, stream_mode, output_keys)).items()
 
     def stream_events(  # type: ignore[override]  # v3 is refused
@@ -287,7 +288,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         output_keys: Any = None,
         **kwargs: Any,
     ) -> Callable[[], Request]:
-        _refuse("astream_events", kwargs)
+        refuse("astream_events", kwargs)
 
         chunk_modes = check_modes(stream_mode)
         if "events" in chunk_modes:
@@ -309,12 +310,6 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
 
     def _async(self, request: Callable[[], Request]) -> AsyncRun:
         return AsyncRun(self._program, request, self.buffer)
-
-
-def _refuse(where: str, unsupported: dict[str, Any]) -> None:
-    asked = [name for name, value in unsupported.items() if value not in (None, False, ())]
-    if asked:
-        raise TypeError(f"{where} does not support {', '.join(sorted(asked))} yet.")
 
 
 def _refuse_version(version: Any, where: str) -> NoReturn:

@@ -27,6 +27,7 @@ from lcel_compat._constants import (
     is_reserved,
     join_channel,
 )
+from lcel_compat._later import refuse
 from lcel_compat._program import Branch, Node, Program
 from lcel_compat._schema import Schema, read_schema
 from lcel_compat.channels import AfterFinish, Barrier, Channel, Ephemeral, LastValue, Packets
@@ -150,7 +151,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             InvalidGraphError: If the name is taken, reserved, or holds a reserved character.
             TypeError: If the action cannot be a node.
         """
-        _refuse("add_node", unsupported)
+        refuse("add_node", unsupported)
         self._warn_if_compiled("node")
         name, action = (node, action) if isinstance(node, str) else (_action_name(node), node)
         self._check_name(name, action)
@@ -301,12 +302,23 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
                 "The graph has no entry point. Say where it begins, with add_edge(START, node) or"
                 f" set_entry_point(node); the nodes are {self._names()}."
             )
+        self._check_mapped_keys()
         targets = self._edges.targets()
         targets |= {end: f"the destinations of {n!r}" for n, spec in self.nodes.items() for end in spec.ends}
         for name, edge in targets.items():
             if name not in self.nodes and name != END:
                 raise InvalidGraphError(self._unknown(name, f"{edge} leads there"))
         return self
+
+    def _check_mapped_keys(self) -> None:
+        """A node that says which state keys it maps to (``lcel_adapters.as_node``) may only name keys there are."""
+        for name, spec in self.nodes.items():
+            for key in getattr(spec.action, "state_keys", ()):
+                if key not in self.channels and ROOT not in self.channels:
+                    raise InvalidGraphError(
+                        f"Node {name!r} maps the state key {key!r}, which the state does not have; its keys are"
+                        f" {', '.join(repr(k) for k in self.channels)}."
+                    )
 
     def _unknown(self, name: str, why: str) -> str:
         if name in (START, END):
@@ -338,7 +350,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             InvalidGraphError: If an edge leads nowhere or there is no entry point.
             ValueError: If ``buffer`` is less than 1.
         """
-        _refuse("compile", unsupported if not checkpointer else {"checkpointer": checkpointer, **unsupported})
+        refuse("compile", unsupported if not checkpointer else {"checkpointer": checkpointer, **unsupported})
         if type(buffer) is not int or buffer < 1:
             raise ValueError(f"buffer is {buffer!r}, but it has to be a whole number of at least 1 item.")
         self.validate()
@@ -441,13 +453,6 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             logger.warning(
                 "The graph was compiled already; the graphs made of it do not get this %s. Compile it again.", what
             )
-
-
-def _refuse(where: str, unsupported: Mapping[str, Any]) -> None:
-    """What LangGraph takes and this engine does not have yet is an error, unless it asks for nothing."""
-    asked = [name for name, value in unsupported.items() if value not in (None, False, (), [])]
-    if asked:
-        raise TypeError(f"{where} does not support {', '.join(sorted(asked))} yet.")
 
 
 def _action_name(action: Any) -> str:

@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from pydantic import BaseModel
 
 from lcel_adapters import RunnableNode, as_node
-from lcel_compat.errors import InvalidUpdateError
+from lcel_compat.errors import InvalidGraphError, InvalidUpdateError
 from tests.support.colours import ASYNC, SYNC, Colour, run
 from tests.support.engines import LANGGRAPH, OURS, Library
 from tests.support.models import TEXT, PlainChat, StreamingChat, chat_chain
@@ -215,7 +215,7 @@ WRAPPED: dict[str, Callable[[], RunnableNode]] = {
     "nested": lambda: as_node(_chain_node()),
     "configured": lambda: _chain_node().with_config(run_name="bound", tags=["mine"]),  # type: ignore[dict-item,return-value]
     "failing": lambda: as_node(StreamingChat(fail_after=2), input="topic", output="answer"),
-    "missing key": lambda: as_node(chat_chain(), input={"topic": "nowhere"}, output="answer"),
+    "missing key": lambda: as_node(chat_chain(), input={"topic": "answer"}, output="answer"),
 }
 BLOCKING = {"piped"}
 """Where core before 1.0 looks for a function's source file while the loop runs (runnables/utils.py)."""
@@ -363,12 +363,28 @@ def test_a_wrapped_stream_is_closed() -> None:
 # Wrong use -------------------------------------------------------------------------------------------------
 
 
-@EACH_LIBRARY
+MAPPED = pytest.mark.parametrize(
+    "mappings",
+    [{"input": "nowhere"}, {"input": {"topic": "nowhere"}}, {"input": "topic", "output": "nowhere"}],
+    ids=["key", "mapping", "output"],
+)
+
+
+@MAPPED
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_a_key_that_the_state_lacks_is_refused(state: Any, mappings: Any) -> None:
+    """A mapping that names a key which the state does not have is refused when the graph is compiled."""
+    node = as_node(str.upper, **{"output": "answer", **mappings})
+    with pytest.raises(InvalidGraphError, match=r"'node' maps the state key 'nowhere'.*'topic'"):
+        _graph(OURS, node, state)
+
+
+@pytest.mark.langgraph
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 @pytest.mark.parametrize("input", ["nowhere", {"topic": "nowhere"}], ids=["key", "mapping"])
-def test_a_missing_key_is_named(lib: Library, state: Any, input: Any, colour: Colour) -> None:
-    """Reading a key that the state does not hold raises an error that names it, and those that there are."""
-    graph = _graph(lib, as_node(str.upper, input=input, output="answer"), state)
+def test_a_missing_key_is_named(state: Any, input: Any, colour: Colour) -> None:
+    """In LangGraph's graph, which does not ask, reading such a key raises an error that names it and the others."""
+    graph = _graph(LANGGRAPH, as_node(str.upper, input=input, output="answer"), state)
     with pytest.raises(KeyError, match=r"'nowhere'.*'topic'"):
         colour.invoke(graph, dict(INPUT))
 

@@ -17,11 +17,13 @@ from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 from langchain_core.tracers.context import collect_runs
 from pydantic import BaseModel, ValidationError
 from typing_extensions import TypedDict
 
+from lcel_compat.errors import InvalidUpdateError
 from tests.support.engines import LANGGRAPH, OURS, Library
 from tests.support.models import StreamingChat, chat_chain
 
@@ -271,3 +273,45 @@ def test_d13_the_producer_waits() -> None:
         return node
 
     assert _lead(line(OURS, writes(OURS)).compile(buffer=4), made) <= 5
+
+
+def test_d14_what_cannot_update_the_state() -> None:
+    """A message, or LangGraph's own command, is refused with the remedy; in LangGraph a message is lost in silence."""
+    from langgraph.types import Command as TheirCommand
+    from langgraph.types import Send as TheirSend
+
+    message = AIMessage("hi")
+    assert line(LANGGRAPH, lambda s: message).compile().invoke({"x": 0}) == {"x": 0}
+    with pytest.raises(InvalidUpdateError, match=r"'a' returned AIMessage.*as_node\(runnable, output="):
+        line(OURS, lambda s: message).compile().invoke({"x": 0})
+    foreign: list[Any] = [TheirCommand(update={"x": 1}), TheirSend("a", {})]
+    for theirs in foreign:
+        with pytest.raises(InvalidUpdateError, match=r"from lcel_compat import (Command|Send)"):
+            line(OURS, lambda s, theirs=theirs: theirs).compile().invoke({"x": 0})
+    builder = line(OURS, lambda s: {"x": 1})
+    builder.add_conditional_edges("a", lambda s: TheirSend("a", {}))
+    with pytest.raises(InvalidUpdateError, match="from lcel_compat import Send"):
+        builder.compile().invoke({"x": 0})
+
+
+def test_d15_misspelt_arguments() -> None:
+    """An argument that nobody has is a mistake; one of LangGraph's that is missing here is said to be."""
+    builder = line(OURS, lambda s: {"x": 1})
+    for call, name in (
+        (lambda: builder.add_node("b", str, metdata=None), "metdata"),
+        (lambda: builder.compile(nmae="x"), "nmae"),
+        (lambda: list(builder.compile().stream({"x": 0}, streammode="values")), "streammode"),
+    ):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+            call()
+    with pytest.raises(TypeError, match="retry_policy yet"):
+        builder.add_node("b", str, retry_policy=object())
+    assert list(line(LANGGRAPH, lambda s: {"x": 1}).compile().stream({"x": 0}, streammode="values"))
+
+
+def test_a_failure_names_its_node() -> None:
+    """The error of a node carries a note with the node's name, as in LangGraph; this is no difference."""
+    for lib in (LANGGRAPH, OURS):
+        with pytest.raises(ZeroDivisionError) as caught:
+            line(lib, lambda s: 1 / 0).compile().invoke({"x": 0})
+        assert any("task with name 'a'" in note for note in caught.value.__notes__)
