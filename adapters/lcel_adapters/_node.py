@@ -8,8 +8,8 @@ of its own: callbacks, tags and ``seq:step`` numbers of what it wraps are those 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import aclosing, closing
-from typing import Any, TypeAlias, cast
+from contextlib import aclosing, closing, nullcontext
+from typing import Any, TypeAlias
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import coerce_to_runnable
@@ -83,7 +83,8 @@ class RunnableNode(Runnable[Any, Any]):
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """Stream the runnable on a state; the update, when it is complete."""
         total = _Total()
-        with closing(cast("Any", self.bound.stream(self.select(input), config, **kwargs))) as chunks:
+        chunks: Any = self.bound.stream(self.select(input), config, **kwargs)
+        with closing(chunks) if hasattr(chunks, "close") else nullcontext():
             for chunk in chunks:
                 total.add(chunk)
         yield self.update(total.value)
@@ -91,7 +92,8 @@ class RunnableNode(Runnable[Any, Any]):
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         """Stream the runnable on a state; the update, when it is complete."""
         total = _Total()
-        async with aclosing(cast("Any", self.bound.astream(self.select(input), config, **kwargs))) as chunks:
+        chunks: Any = self.bound.astream(self.select(input), config, **kwargs)
+        async with aclosing(chunks) if hasattr(chunks, "aclose") else nullcontext():
             async for chunk in chunks:
                 total.add(chunk)
         yield self.update(total.value)

@@ -188,7 +188,7 @@ class Capture(BaseCallbackHandler, StreamingHandler[Any]):
         **kwargs: Any,
     ) -> None:
         # A streaming run does not know its input yet; core says so with this very placeholder (rule 13).
-        known = inputs != {"input": ""}
+        known = not is_placeholder(inputs)
         self._begin(
             run_id,
             run_type or "chain",
@@ -416,6 +416,11 @@ class Unmarked:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Unmarked:
         return self
+
+
+def is_placeholder(inputs: Any) -> bool:
+    """Whether this is what core passes as the input of a run that streams its input (runnables/base.py:2641)."""
+    return type(inputs) is dict and len(inputs) == 1 and type(inputs.get("input")) is str and not inputs["input"]
 
 
 def is_marked(handler: Any) -> bool:

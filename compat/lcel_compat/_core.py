@@ -10,7 +10,8 @@ public; ``tests/compat/test_core.py`` fails loudly on the day core moves them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables.config import var_child_runnable_config
@@ -49,6 +50,17 @@ def enter(config: RunnableConfig, run: Any = None) -> None:
         _set_tracing_context({"parent": traced})
 
 
+def before_threads_are_joined(callback: Callable[[], None]) -> Callable[[], None]:
+    """Call a function when the interpreter is about to exit, before it waits for the threads of pools.
+
+    ``atexit`` comes too late for that: concurrent.futures joins its threads earlier, through the same private hook.
+    """
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        register(callback)
+    return callback
+
+
 def langsmith_tracer(handlers: Iterable[Any]) -> Any | None:
     """LangSmith's tracer, if it is among these handlers."""
     if "langchain_core.tracers.langchain" not in sys.modules:
@@ -58,4 +70,11 @@ def langsmith_tracer(handlers: Iterable[Any]) -> Any | None:
     return next((h for h in handlers if isinstance(h, LangChainTracer)), None)
 
 
-__all__ = ["V3_MARKER", "StreamingHandler", "enter", "langsmith_tracer", "var_child_runnable_config"]
+__all__ = [
+    "V3_MARKER",
+    "StreamingHandler",
+    "before_threads_are_joined",
+    "enter",
+    "langsmith_tracer",
+    "var_child_runnable_config",
+]

@@ -72,7 +72,12 @@ class AsyncRun:
                         work = _work_async(session, mailbox, step.task, running)
                         running[step.task] = loop.create_task(work, context=copy_context(), name=step.task.name)
                     elif type(step) is Call:
-                        reply = await (to_the_end(step.result) if step.final else step.result)
+                        # What the driver itself emits cannot wait until the driver hands it out.
+                        mailbox.open()
+                        try:
+                            reply = await (to_the_end(step.result) if step.final else step.result)
+                        finally:
+                            mailbox.open(False)
                     elif type(step) is Drain:
                         for item in mailbox.rest():
                             yield item

@@ -12,8 +12,8 @@ with the result when it is there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import aclosing, closing
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias, cast
 from uuid import UUID
@@ -73,11 +73,11 @@ class _Sync:
         return runnable.invoke(value, config)
 
     def stream(self, chain: Sequence[tuple[Runnable[Any, Any], RunnableConfig]], value: Any) -> Any:
-        chunks: Iterator[Any] = iter((value,))
+        chunks: Any = iter((value,))
         for index, (runnable, config) in enumerate(chain):
             chunks = runnable.transform(chunks, config) if index else runnable.stream(value, config)
         total = Sum()
-        with closing(cast("Any", chunks)):
+        with closing(chunks) if hasattr(chunks, "close") else nullcontext():
             for chunk in chunks:
                 total.add(chunk)
         return total.value
@@ -99,11 +99,11 @@ class _Async:
         return runnable.ainvoke(value, config)
 
     async def stream(self, chain: Sequence[tuple[Runnable[Any, Any], RunnableConfig]], value: Any) -> Any:
-        chunks: AsyncIterator[Any] = one(value)
+        chunks: Any = one(value)
         for index, (runnable, config) in enumerate(chain):
             chunks = runnable.atransform(chunks, config) if index else runnable.astream(value, config)
         total = Sum()
-        async with aclosing(cast("Any", chunks)):
+        async with aclosing(chunks) if hasattr(chunks, "aclose") else nullcontext():
             async for chunk in chunks:
                 total.add(chunk)
         return total.value

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lcel_compat._core import before_threads_are_joined
+
 _LOOP_ANSWERS_WITHIN = 1.0
-"""Seconds a thread waits for the event loop to show that it is alive before it gives up holding back. A loop that
-does not answer is blocked, perhaps by a synchronous call that waits for this very thread."""
+"""Seconds a thread waits for the event loop, and its default executor, to show that they are alive before it gives up
+holding back. A loop that does not answer is blocked, perhaps by a synchronous call that waits for this very thread; an
+executor that does not is full, perhaps of threads that are held back."""
 _LOOK_AGAIN_AFTER = 0.05
 """Seconds between two looks of a waiting thread."""
 
@@ -38,15 +42,17 @@ class Mailbox:
         given: How many were posted; counted under the lock of the run's log, which orders all items.
         taken: How many the driver took; only the driver counts them.
         closed: Whether nobody reads any more.
+        abandoned: Whether the run was stopped before its end.
     """
 
-    __slots__ = ("_condition", "_held", "_producers", "_queue", "closed", "given", "limit", "taken")
+    __slots__ = ("_condition", "_held", "_producers", "_queue", "abandoned", "closed", "given", "limit", "taken")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.given = 0
         self.taken = 0
         self.closed = False
+        self.abandoned = False
         self._held = 0
         self._producers: deque[asyncio.Future[None]] = deque()
         self._queue: deque[Any] = deque()
@@ -80,13 +86,17 @@ class Mailbox:
             self._condition.notify_all()
 
     def close(self) -> None:
-        """Nobody reads any more: whoever waits for room goes on, and what comes is dropped."""
+        """Nobody reads any more, and the run is stopped: whoever waits for room goes on, and what comes is dropped."""
+        self.abandoned = True
+        self._end()
+
+    def _end(self) -> None:
         self.closed = True
         self._release()
 
     def clear(self) -> None:
-        """Close, and forget what is there: errors hold on to frames, and frames to streams that should be closed."""
-        self.close()
+        """The run is over. Forget what is there: errors hold on to frames, and frames to streams that should close."""
+        self._end()
         self._queue.clear()
 
     def give(self, item: Any) -> None:
@@ -111,13 +121,13 @@ class Mailbox:
 
     def abandons_caller(self) -> bool:
         """Whether the caller is a thread that works for nobody any more and that cannot be cancelled."""
-        return self.closed
+        return self.abandoned
 
 
 class AsyncMailbox(Mailbox):
     """The mailbox of a run that an event loop drives."""
 
-    __slots__ = ("_loop", "_thread", "_unanswered", "_waiter")
+    __slots__ = ("_driving", "_loop", "_thread", "_unanswered", "_waiter")
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
@@ -125,6 +135,7 @@ class AsyncMailbox(Mailbox):
         self._thread = threading.get_ident()
         self._waiter: asyncio.Future[None] | None = None
         self._unanswered: threading.Event | None = None
+        self._driving = False
 
     def arrival(self) -> asyncio.Future[None]:
         """Something to await until there is a message; to be called, and awaited, when there is none."""
@@ -133,11 +144,15 @@ class AsyncMailbox(Mailbox):
 
     def room_needed(self) -> bool:
         """Whether the caller is on the loop's thread and would have to wait in ``room``."""
-        return self.full and threading.get_ident() == self._thread
+        return self.full and not self._driving and threading.get_ident() == self._thread
+
+    def open(self, driving: bool = True) -> None:
+        """The driver itself is about to emit, or has; nobody waits for room meanwhile."""
+        self._driving = driving
 
     async def room(self) -> None:
         """Wait until there is room. In any other loop than the run's own this returns at once."""
-        while self.full and asyncio.get_running_loop() is self._loop:
+        while self.full and not self._driving and asyncio.get_running_loop() is self._loop:
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._producers.append(waiter)
             await waiter
@@ -152,7 +167,7 @@ class AsyncMailbox(Mailbox):
                 self._held -= 1
 
     def abandons_caller(self) -> bool:
-        return self.closed and threading.get_ident() != self._thread
+        return self.abandoned and threading.get_ident() != self._thread
 
     def _loop_answers(self) -> bool:
         asked = self._unanswered
@@ -160,12 +175,19 @@ class AsyncMailbox(Mailbox):
             return False  # it is still blocked; waiting again would only add to it
         answer = threading.Event()
         try:
-            self._loop.call_soon_threadsafe(answer.set)
+            self._loop.call_soon_threadsafe(self._ask_executor, answer)
         except RuntimeError:  # the loop is closed, nobody will ever read
             return False
         answered = answer.wait(_LOOP_ANSWERS_WITHIN)
         self._unanswered = None if answered else answer
         return answered
+
+    def _ask_executor(self, answer: threading.Event) -> None:
+        """Answer by way of the loop's default executor: held threads may fill it while the consumer waits for it."""
+        try:
+            self._loop.run_in_executor(None, answer.set)
+        except RuntimeError:  # it is shut down, so nobody can be waiting for it
+            answer.set()
 
     def _release(self) -> None:
         super()._release()
@@ -192,14 +214,25 @@ class AsyncMailbox(Mailbox):
             waiter.set_result(None)
 
 
+_unfinished: weakref.WeakSet[ThreadMailbox] = weakref.WeakSet()
+
+
+@before_threads_are_joined
+def _let_go() -> None:
+    """At exit, nobody reads what is left of a stream; threads that wait for room would keep the interpreter up."""
+    for mailbox in list(_unfinished):
+        mailbox.close()
+
+
 class ThreadMailbox(Mailbox):
     """The mailbox of a run that the caller's thread drives."""
 
-    __slots__ = ("_driver",)
+    __slots__ = ("__weakref__", "_driver")
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._driver = threading.get_ident()
+        _unfinished.add(self)
 
     def wait(self) -> None:
         """Return when there is a message."""

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 
-from lcel_compat._capture import Capture, Gate
+from lcel_compat._capture import Capture, Gate, is_placeholder
 from lcel_compat._constants import TAG_HIDDEN
 from lcel_compat._log import Run
 from lcel_compat._machine import Task
@@ -128,10 +128,10 @@ class OwnRun:
             type="chain",
             name=name,
             tags=own_tags + tags,
-            metadata=metadata,
+            metadata=dict(metadata),  # the consumer may change what events show
             parents=parents,
             inputs=value,
-            has_inputs=value != {"input": ""},
+            has_inputs=not is_placeholder(value),
         )
         self._parents = (*parents, run.key)
         around.capture.begin(run)

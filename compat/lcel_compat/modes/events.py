@@ -71,7 +71,8 @@ class Events:
         run_id = event["run_id"]
         if self._first is None:
             self._first = run_id
-            event["data"]["input"] = self._value
+            if isinstance(event["data"], dict):
+                event["data"]["input"] = self._value
         elif run_id == self._first and type(entry) is RunEnded:
             # The consumer has the input of this run already.
             event["data"].pop("input", None)
@@ -116,7 +117,18 @@ def _ended(entry: RunEnded) -> dict[str, Any]:
             return _event(run, "end", {"output": entry.output, "input": run.inputs})
         case _:
             # Whatever is falsy counts as unknown here (rule 15).
-            return _event(run, "end", {"output": entry.output, "input": entry.inputs or run.inputs or {}})
+            return _event(run, "end", {"output": entry.output, "input": _known(entry.inputs, run.inputs)})
+
+
+def _known(*inputs: Any) -> Any:
+    """The first input that is not falsy, or an empty dict (rule 15); what refuses to be either counts as known."""
+    for value in inputs:
+        try:
+            if value:
+                return value
+        except Exception:  # an array asked for its truth
+            return value
+    return {}
 
 
 def _failed(entry: RunFailed) -> dict[str, Any] | None:
