@@ -253,7 +253,7 @@ def test_a_machine_or_a_registry_would_be_found() -> None:
     """A home folder and any unknown host are found; local and reserved hosts and routes are not."""
     home, host = "/".join(["", "home", "me"]), "://".join(["https", "u:p@packages.internal.net"])
     assert len(_named(f"{home}/x and {host}/simple")) == 2
-    harmless = "http://localhost:80 https://desk.example/work/x api/root/x https://github.com/a"
+    harmless = "http://localhost:80 https://desk.example/home/x api/root/x https://github.com/a"
     assert _named(harmless) == []
 
 

@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import coerce_to_runnable
 
+from lcel_compat._sum import Sum
+
 InputMapping: TypeAlias = str | Mapping[str, str] | Callable[[Any], Any] | None
 """How the runnable's input is made of the state."""
 OutputMapping: TypeAlias = str | Callable[[Any], Mapping[str, Any]] | None
@@ -82,7 +84,7 @@ class RunnableNode(Runnable[Any, Any]):
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """Stream the runnable on a state; the update, when it is complete."""
-        total = _Total()
+        total = Sum()
         chunks: Any = self.bound.stream(self.select(input), config, **kwargs)
         with closing(chunks) if hasattr(chunks, "close") else nullcontext():
             for chunk in chunks:
@@ -91,7 +93,7 @@ class RunnableNode(Runnable[Any, Any]):
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         """Stream the runnable on a state; the update, when it is complete."""
-        total = _Total()
+        total = Sum()
         chunks: Any = self.bound.astream(self.select(input), config, **kwargs)
         async with aclosing(chunks) if hasattr(chunks, "aclose") else nullcontext():
             async for chunk in chunks:
@@ -135,21 +137,6 @@ class RunnableNode(Runnable[Any, Any]):
 
 def _maps_keys(mapping: Any) -> bool:
     return isinstance(mapping, Mapping) and all(isinstance(key, str) for key in mapping.values())
-
-
-class _Total:
-    """Chunks added up with ``+``, or else the last one, as core does (runnables/base.py:1806)."""
-
-    def __init__(self) -> None:
-        self.value: Any = None
-        self._any = False
-
-    def add(self, chunk: Any) -> None:
-        try:
-            self.value = self.value + chunk if self._any else chunk
-        except TypeError:
-            self.value = chunk
-        self._any = True
 
 
 def _keys(state: Any) -> str:

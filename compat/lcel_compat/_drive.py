@@ -25,8 +25,8 @@ _THREADS = 64
 """Nodes of one synchronous run that may run at once, unless ``max_concurrency`` says otherwise."""
 
 
-class AsyncRun:
-    """One run on the event loop: iterate over ``items``, then ask for the ``result``.
+class _Run:
+    """One run: iterate over ``items``, then ask for the ``result``.
 
     Args:
         program: The graph.
@@ -44,6 +44,10 @@ class AsyncRun:
     def result(self) -> Any:
         """The final state, or ``None`` if nothing of the output was ever written."""
         return self._session.result()
+
+
+class AsyncRun(_Run):
+    """One run on the event loop."""
 
     async def items(self) -> AsyncGenerator[Any, None]:
         """Run it: nodes are tasks, each in a context of its own.
@@ -145,21 +149,8 @@ def held_back(work: Coroutine[Any, Any, None], mailbox: AsyncMailbox) -> Generat
         return
 
 
-class SyncRun:
-    """One run from the caller's thread: iterate over ``items``, then ask for the ``result``.
-
-    The arguments are those of ``AsyncRun``.
-    """
-
-    def __init__(self, program: Program, request: Callable[[], Request], buffer: int) -> None:
-        self._program = program
-        self._request = request
-        self._buffer = buffer
-        self._session: Session
-
-    def result(self) -> Any:
-        """The final state, or ``None`` if nothing of the output was ever written."""
-        return self._session.result()
+class SyncRun(_Run):
+    """One run from the caller's thread."""
 
     def items(self) -> Generator[Any, None, None]:
         """Run it: a node alone in its superstep in the caller's thread, others in threads of their own.

@@ -31,6 +31,7 @@ from lcel_compat._core import enter
 from lcel_compat._machine import Machine, Task
 from lcel_compat._program import Branch
 from lcel_compat._runs import OwnRun
+from lcel_compat._sum import Sum
 from lcel_compat.types import Send, StreamWriter
 
 Steps: TypeAlias = Generator[Any, Any, Any]
@@ -115,26 +116,6 @@ class _Async:
 
 SYNC: Final[Colour] = _Sync()
 ASYNC: Final[Colour] = _Async()
-
-
-class Sum:
-    """Chunks added up as core adds them: with ``+``, or else the last one counts (runnables/base.py:1806)."""
-
-    __slots__ = ("_any", "value")
-
-    def __init__(self) -> None:
-        self.value: Any = None
-        self._any = False
-
-    def add(self, chunk: Any) -> None:
-        """Take one more chunk."""
-        if not self._any:
-            self.value, self._any = chunk, True
-            return
-        try:
-            self.value = self.value + chunk
-        except TypeError:
-            self.value = chunk
 
 
 def run_sync(steps: Steps) -> Any:
