@@ -1,0 +1,34 @@
+"""Would a consumer notice? Two recordings of events, or two runnables, compared.
+
+``compare_events`` compares recordings; ``compare`` and ``acompare`` run both sides; ``observe`` learns from a
+consumer's own code what it reads and gives a ``Contract`` that says so.
+"""
+
+from __future__ import annotations
+
+from lcel_compat.compare._compare import acompare, compare, compare_events
+from lcel_compat.compare._contract import Contract, Read
+from lcel_compat.compare._errors import ComparisonError, ContractError, UncopyableInputError
+from lcel_compat.compare._model import Comparison, Finding, FindingKind, Noise, Severity, Spread, Timing, Verdict
+from lcel_compat.compare._observe import Observation, observe
+
+__all__ = [
+    "Comparison",
+    "ComparisonError",
+    "Contract",
+    "ContractError",
+    "Finding",
+    "FindingKind",
+    "Noise",
+    "Observation",
+    "Read",
+    "Severity",
+    "Spread",
+    "Timing",
+    "UncopyableInputError",
+    "Verdict",
+    "acompare",
+    "compare",
+    "compare_events",
+    "observe",
+]
