@@ -58,7 +58,8 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import tool
 from langchain_core.tracers.log_stream import RunLogPatch
 
-from lcel_compat.events import _json, to_json, to_jsonable
+from lcel_compat.events import _json_rules, _json_text, _json_values, to_json, to_jsonable
+from lcel_compat.events._json_walk import Encoder
 from lcel_compat.types import Command, Send
 from tests.support.models import Shelf
 
@@ -645,12 +646,12 @@ def test_a_full_stack_is_no_obstacle(indent: int | None) -> None:
 
 def test_amount_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that would unfold without end is cut after so many parts, and stays stable."""
-    unfolding = functools.partial(_json._Encoder, parts=1_000)
+    unfolding = functools.partial(Encoder, parts=1_000)
     once = unfolding().encode(Bottomless())
     assert to_json(once).count('"of"') > 10
     assert len(to_json(once)) < 100_000
     assert unfolding().encode(once) == once
-    monkeypatch.setattr(_json, "_MAX_ITEMS", 3)
+    monkeypatch.setattr(_json_values, "MAX_ITEMS", 3)
     cut = {"type": "truncated", "of": f"{HERE}.Endless"}
     assert to_jsonable(Endless()) == [0, 0, 0, cut]
 
@@ -676,7 +677,7 @@ def test_a_wide_value_that_repeats_itself_ends() -> None:
     value: list[Any] = []
     for _ in range(10):
         value = [value] * 100
-    once = _json._Encoder(parts=10_000).encode(value)
+    once = Encoder(parts=10_000).encode(value)
     assert len(to_json(once)) < 1_000_000
 
 
@@ -787,12 +788,12 @@ def test_import_is_cheap() -> None:
 
 def test_many_classes_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rules of classes made at run time are forgotten, and built-in values survive that."""
-    monkeypatch.setattr(_json, "_MAX_RULES", 8)
-    monkeypatch.setattr(_json, "_RULES", {})
+    monkeypatch.setattr(_json_rules, "_MAX_RULES", 8)
+    monkeypatch.setattr(_json_rules, "_RULES", {})
     for number in range(30):
         cls = dataclasses.make_dataclass(f"Made{number}", ["a"])
         assert to_jsonable([cls(True), Mood.GOOD, None, 1]) == [{"a": True}, "good", None, 1]
-    assert len(_json._RULES) <= 8
+    assert len(_json_rules._RULES) <= 8
 
 
 # --- whatever Hypothesis thinks of ---------------------------------------------------------------
@@ -901,7 +902,7 @@ def test_total_idempotent_and_strict(value: Any) -> None:
     assert json.loads(text, parse_constant=pytest.fail) == once
     assert to_jsonable(once) == once
     assert to_json(once) == text
-    assert "".join(_json._pieces(json.loads(text))) == _json._COMPACT.encode(once)
+    assert "".join(_json_text._pieces(json.loads(text))) == _json_text._COMPACT.encode(once)
 
 
 # --- real events ----------------------------------------------------------------------------------
