@@ -16,15 +16,6 @@ class State(TypedDict, total=False):
     answer: str
 
 
-@pytest.mark.parametrize("name", ["runtime", "store"])
-def test_a_node_that_asks_for_what_there_is_not(name: str) -> None:
-    """A parameter that LangGraph fills and this engine does not is refused when the node is added."""
-    namespace: dict[str, Any] = {}
-    exec(f"def node(state, *, {name}): ...", namespace)
-    with pytest.raises(TypeError, match=f"'node' asks for '{name}'.*config and writer"):
-        StateGraph(State).add_node("node", namespace["node"])
-
-
 @pytest.mark.parametrize("argument", ["input_schema", "output_schema"])
 @pytest.mark.parametrize("schema", [{"answer": str}, "State"], ids=str)
 def test_schema_that_is_no_type(argument: str, schema: Any) -> None:
