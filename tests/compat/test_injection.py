@@ -6,7 +6,7 @@ import functools
 import operator
 import typing
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableConfig
