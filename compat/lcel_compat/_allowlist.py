@@ -123,7 +123,7 @@ def _fields(cls: type) -> Mapping[str, Any]:
     if not (dataclasses.is_dataclass(cls) or is_typeddict(cls) or _has_fields(cls)):
         return {}
     try:
-        return get_type_hints(cls, localns=dict(vars(cls)), include_extras=True)
+        return get_type_hints(cls, include_extras=True)
     except Exception:  # annotations are code: they raise whatever they like
         resolved = getattr(cls, "model_fields", {})  # pydantic resolved them when it made the class
         return {name: field.annotation for name, field in resolved.items()}

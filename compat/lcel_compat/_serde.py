@@ -176,7 +176,12 @@ def _as_packet(value: Any) -> Any:
     if not (isinstance(value, list | tuple) and len(value) in (2, 3) and isinstance(value[0], str)):
         return value
     node, arg, timeout = (*value, None)[:3]
-    return Send(node, arg, timeout=TimeoutPolicy(**timeout) if isinstance(timeout, dict) else timeout)
+    return Send(node, arg, timeout=_as_policy(timeout) if isinstance(timeout, dict) else timeout)
+
+
+def _as_policy(fields: Mapping[str, Any]) -> TimeoutPolicy:
+    """A later LangGraph may write more fields."""
+    return TimeoutPolicy(**{name: fields[name] for name in _FIELDS["TimeoutPolicy"] if name in fields})
 
 
 def _as_interrupt(value: Any) -> Any:
