@@ -7,5 +7,6 @@ holds.
 from __future__ import annotations
 
 from lcel_compat.events._json import JsonValue, to_json, to_jsonable
+from lcel_compat.events._lines import RecordingError
 
-__all__ = ["JsonValue", "to_json", "to_jsonable"]
+__all__ = ["JsonValue", "RecordingError", "to_json", "to_jsonable"]

@@ -1,0 +1,127 @@
+"""Secrets are taken out before anything is written: by the key they stand under, and by what they look like.
+
+Files of recordings are shared and committed; what was never written needs not be found later. Both rules are on the
+safe side of plain words: a key counts when its last words are those of a secret (``api_key``, ``x-api-key``,
+``openAIApiKey``, ``client_secret``; not ``max_tokens`` nor ``token_usage``), a text when it has a form that providers
+give to their keys. A secret that a model streams token by token is in no single text and is not found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lcel_compat.events._json_text import JsonValue
+
+HIDDEN: Final = "**********"
+"""What stands for a secret; langchain-core and pydantic show theirs so."""
+
+KEYS: Final = (
+    "api_key",
+    "apikey",
+    "access_key",
+    "access_token",
+    "auth_token",
+    "authorization",
+    "bearer",
+    "client_secret",
+    "cookie",
+    "credential",
+    "credentials",
+    "id_token",
+    "passphrase",
+    "passwd",
+    "password",
+    "private_key",
+    "pwd",
+    "refresh_token",
+    "secret",
+    "secret_key",
+    "session_token",
+    "set_cookie",
+    "token",
+)
+"""The last words of a key under which a secret stands."""
+
+PATTERNS: Final = (
+    r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, Stripe and who follows them
+    r"\blsv2_[a-z]{2}_[A-Za-z0-9_]{16,}",  # LangSmith
+    r"\bgh[oprsu]_[A-Za-z0-9]{30,}",  # GitHub
+    r"\bgithub_pat_[A-Za-z0-9_]{30,}",
+    r"\bglpat-[A-Za-z0-9_-]{20,}",  # GitLab
+    r"\bhf_[A-Za-z0-9]{30,}",  # Hugging Face
+    r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",  # Slack
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",  # AWS
+    r"\bAIza[A-Za-z0-9_-]{35}",  # Google
+    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",  # JSON web tokens
+    r"(?i)\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{16,}",  # HTTP's Authorization
+    r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)",  # the user and password of a URL
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+)
+"""What keys, tokens and passwords look like wherever they stand."""
+
+_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """What is hidden before a file is written.
+
+    Attributes:
+        keys: The last words of keys, in lower case with ``_`` between them, whose values are hidden.
+        patterns: Regular expressions; each match inside a text is hidden.
+    """
+
+    keys: tuple[str, ...] = KEYS
+    patterns: tuple[str, ...] = PATTERNS
+
+    def also(self, *, keys: Iterable[str] = (), patterns: Iterable[str] = ()) -> Redactor:
+        """The same and more."""
+        return Redactor((*self.keys, *map(_normal, keys)), (*self.patterns, *patterns))
+
+    def hide(self, value: JsonValue) -> JsonValue:
+        """A copy of ``value`` without secrets; what holds none is the same object."""
+        hidden: JsonValue = _Pass(self).hide(value)
+        return hidden
+
+
+REDACTOR: Final = Redactor()
+"""The secrets that are obvious."""
+
+
+class _Pass:
+    """One pass over a value, with the rules compiled (``re`` keeps what it compiled)."""
+
+    def __init__(self, rules: Redactor) -> None:
+        self._keys = _key_pattern(rules.keys)
+        self._texts = [re.compile(pattern) for pattern in rules.patterns]
+
+    def hide(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, list):
+            return [self.hide(part) for part in value]
+        if isinstance(value, dict):
+            return {self._text(key): self._member(key, part) for key, part in value.items()}
+        return value
+
+    def _member(self, key: str, part: Any) -> Any:
+        if part in (None, "", HIDDEN) or not self._keys.search(_normal(key)):
+            return self.hide(part)
+        return HIDDEN
+
+    def _text(self, text: str) -> str:
+        for pattern in self._texts:
+            text = pattern.sub(HIDDEN, text)
+        return text
+
+
+def _key_pattern(keys: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?:^|_)(?:{'|'.join(map(re.escape, keys)) or '(?!)'})$")
+
+
+def _normal(key: str) -> str:
+    """``openAIApiKey`` and ``X-Api-Key`` as ``open_ai_api_key`` and ``x_api_key``."""
+    return "_".join(_WORDS.findall(key)).lower()
