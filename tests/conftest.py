@@ -13,6 +13,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
+from tests.support import postgres
 from tests.support.imports import imported_at_module_level
 
 pytest_plugins = ["tests.support.plugin"]
@@ -57,16 +58,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect `soak` unless it is asked for; skip `langgraph` where LangGraph is missing."""
+    """Deselect `soak` unless it is asked for; skip `langgraph` and `postgres` where what they need is missing."""
     if "soak" not in config.option.markexpr:
         soaking = [item for item in items if item.get_closest_marker("soak")]
         config.hook.pytest_deselected(items=soaking)
         items[:] = [item for item in items if item not in soaking]
     if not HAS_LANGGRAPH:
-        skip = pytest.mark.skip(reason="LangGraph is not installed: lcel-compat[langgraph]")
-        for item in items:
-            if item.get_closest_marker("langgraph"):
-                item.add_marker(skip)
+        _skip(items, "langgraph", "LangGraph is not installed: lcel-compat[langgraph]")
+    if any(item.get_closest_marker("postgres") for item in items) and not postgres.answers():
+        _skip(items, "postgres", "no Postgres answers: set LCEL_COMPAT_POSTGRES")
+
+
+def _skip(items: list[pytest.Item], marker: str, reason: str) -> None:
+    for item in items:
+        if item.get_closest_marker(marker):
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,122 @@
+"""Streams with namespaces: the views a scenario is played in, and the normal form of what they yield.
+
+Where no two tasks run at once a stream is compared as it is, item by item across modes and namespaces. Where they do,
+it is compared namespace by namespace: what the engine itself emits (states, checkpoints, starts of tasks) in order,
+and what tasks emit between two of those mode by mode, in no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from tests.support.normal import normal_items
+from tests.support.plain import Obj, blank, plain
+from tests.support.trees import canonical, normal_events
+
+MODES = ("values", "updates", "custom", "messages", "debug", "tasks", "checkpoints")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The arguments of ``stream`` that a scenario is played with; ``events`` is ``astream_events`` instead."""
+
+    name: str
+    modes: tuple[str, ...] | str = MODES
+    subgraphs: bool = False
+    version: str | None = None
+    events: bool = False
+
+    def options(self) -> dict[str, Any]:
+        """Return the view as keyword arguments of ``stream``."""
+        modes = self.modes if isinstance(self.modes, str) else list(self.modes)
+        version = {"version": self.version} if self.version else {}
+        return {"stream_mode": modes, "subgraphs": self.subgraphs, **version}
+
+
+FULL = View(name="all modes, subgraphs", subgraphs=True)
+EVENTS = View(name="events", events=True)
+VIEWS = (
+    *(View(name=mode, modes=mode) for mode in MODES),
+    View(name="updates, subgraphs", modes="updates", subgraphs=True),
+    View(name="values and messages", modes=("values", "messages")),
+    View(name="parts", subgraphs=True, version="v2"),
+    View(name="parts of values", modes="values", version="v2"),
+)
+
+
+class Item(NamedTuple):
+    """What a stream yielded, with its namespace and mode, whatever shape the call gave it."""
+
+    ns: tuple[str, ...]
+    mode: str
+    data: Any
+
+
+def normal_stream(items: Iterable[Any], view: View, *, racing: bool) -> Any:
+    """Return a stream as plain data; with ``racing``, order between tasks is not kept."""
+    if view.events:
+        return normal_events(items)
+    if not racing:
+        return [plain(item) for item in items]
+    known = [_item(item, view) for item in items]
+    spaces = sorted({item.ns for item in known})
+    return canonical([_space(ns, [item for item in known if item.ns == ns]) for ns in spaces])
+
+
+def races(items: Iterable[Any]) -> bool:
+    """Whether a recording in the view ``FULL`` has two tasks of one superstep of one namespace."""
+    known = [_item(item, FULL) for item in items]
+    debug = [item for item in known if item.mode == "debug" and item.data["type"] == "task"]
+    steps = [(item.ns, item.data["step"]) for item in debug]
+    return len(set(steps)) < len(steps)
+
+
+def _item(item: Any, view: View) -> Item:
+    if isinstance(item, Mapping) and view.version == "v2" and "ns" in item:
+        return Item(item["ns"], item["type"], item)
+    listed = not isinstance(view.modes, str)
+    shape = (view.subgraphs, listed) if isinstance(item, tuple) else None
+    if shape == (True, True):
+        return Item(*item)
+    if shape == (True, False):
+        return Item(item[0], str(view.modes), item[1])
+    if shape == (False, True):
+        return Item((), item[0], item[1])
+    return Item((), str(view.modes) if not listed else "", item)
+
+
+def _space(ns: tuple[str, ...], items: Sequence[Item]) -> Obj:
+    cut = groupby(items, key=_free)
+    stretches = [form for free, stretch in cut for form in _stretch(list(stretch), free=free)]
+    return Obj("namespace", {"at": ns, "items": stretches})
+
+
+def _stretch(items: list[Item], *, free: bool) -> list[Any]:
+    if not free:
+        return [(item.mode, plain(item.data)) for item in items]
+    by_mode = {mode: [item.data for item in items if item.mode == mode] for mode in sorted({i.mode for i in items})}
+    return [(mode, _unordered(mode, data)) for mode, data in by_mode.items()]
+
+
+def _unordered(mode: str, data: list[Any]) -> list[Any]:
+    if mode == "messages":
+        return normal_items("messages", data)
+    return canonical([plain(item) for item in data])
+
+
+def _free(item: Item) -> bool:
+    """Whether an item is a task's own, which comes when the task comes to it."""
+    data = item.data["data"] if isinstance(item.data, Mapping) and "ns" in item.data else item.data
+    if item.mode in {"values", "checkpoints"}:
+        return isinstance(data, Mapping) and "__interrupt__" in data
+    if item.mode == "tasks":
+        return isinstance(data, Mapping) and "result" in data
+    if item.mode == "debug":
+        return isinstance(data, Mapping) and data["type"] == "task_result"
+    return True
+
+
+__all__ = ["EVENTS", "FULL", "MODES", "VIEWS", "View", "blank", "normal_stream", "races"]

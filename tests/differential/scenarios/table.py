@@ -1,0 +1,22 @@
+"""The table of scenarios."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.differential.scenarios import control, durability, faults, interrupts, subgraphs, travel
+from tests.differential.scenarios.play import SCENARIOS, Scenario
+from tests.support.colours import COLOURS
+
+__all__ = ["SCENARIOS", "Scenario", "coloured", "control", "durability", "faults", "interrupts", "subgraphs", "travel"]
+
+
+def coloured(*names: str) -> list[object]:
+    """Return ``(scenario, colour)`` for every colour of the scenarios, or of those named, as pytest parameters."""
+    chosen = [one for one in SCENARIOS if not names or one.name in names]
+    return [
+        pytest.param(scenario, colour, id=f"{scenario.name}-{colour.name}")
+        for scenario in chosen
+        for colour in COLOURS
+        if scenario.runs_in(colour.name)
+    ]
