@@ -194,10 +194,11 @@ def _opened(path: Path | None, kind: str, append: bool) -> IO[bytes]:
 
 
 def _writable(path: Path, mode: str) -> IO[bytes]:
-    if path.suffix != ".zst":
-        return cast("IO[bytes]", path.open(mode))
-    zstandard()
-    return cast("IO[bytes]", Compressed(cast("IO[bytes]", path.open(mode))))
+    if path.suffix == ".zst":
+        zstandard()  # Before the file is made.
+    # Without a buffer a line is one system call, which a crash finds done or not; it costs a loop a few microseconds.
+    file = cast("IO[bytes]", path.open(mode, buffering=0))
+    return cast("IO[bytes]", Compressed(file)) if path.suffix == ".zst" else file
 
 
 def _mend(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import Token
 from pathlib import Path
 from types import TracebackType
@@ -59,9 +60,12 @@ class replay:
         self._tokens: tuple[Token[Session | None], Token[Frame | None]] | None = None
 
     def __enter__(self) -> Session:
+        return self._enter(_session(self._cassette, self._mode, self._speed))
+
+    def _enter(self, session: Session) -> Session:
         if self._session is not None:
             raise ReplayError("This `replay` was entered before. Make a new one for each block.")
-        self._session = _session(self._cassette, self._mode, self._speed)
+        self._session = session
         install()
         # A block inside a tool's code begins afresh: what it records is not inside that tool's call.
         self._tokens = SESSION.set(self._session), FRAME.set(None)
@@ -76,7 +80,8 @@ class replay:
         FRAME.reset(self._tokens[1])
 
     async def __aenter__(self) -> Session:
-        return self.__enter__()
+        """As ``with``, but a cassette's file is read beside the event loop."""
+        return self._enter(await asyncio.to_thread(_session, self._cassette, self._mode, self._speed))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from lcel_compat.events import RecordingError
 from lcel_compat.events._json_text import JsonValue, dumps
+from lcel_compat.events._lines import RecordingError
 from lcel_compat.events._stored import to_stored
 from lcel_compat.replay._errors import ReplayedError
 
