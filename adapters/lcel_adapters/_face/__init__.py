@@ -1,0 +1,8 @@
+"""``as_lcel``: a graph with the face of the chain that it replaced."""
+
+from __future__ import annotations
+
+from lcel_adapters._face._face import LegacyFace, as_lcel
+from lcel_adapters._face.errors import FaceError, FaceInterruptError
+
+__all__ = ["FaceError", "FaceInterruptError", "LegacyFace", "as_lcel"]
