@@ -6,11 +6,12 @@ consumer's own code what it reads and gives a ``Contract`` that says so.
 
 from __future__ import annotations
 
-from lcel_compat.compare._compare import acompare, compare, compare_events
+from lcel_compat.compare._compare import compare_events, compare_recordings
 from lcel_compat.compare._contract import Contract, Read
 from lcel_compat.compare._errors import ComparisonError, ContractError, UncopyableInputError
 from lcel_compat.compare._model import Comparison, Finding, FindingKind, Noise, Severity, Spread, Timing, Verdict
 from lcel_compat.compare._observe import Observation, observe
+from lcel_compat.compare._run import acompare, compare
 
 __all__ = [
     "Comparison",
@@ -30,5 +31,6 @@ __all__ = [
     "acompare",
     "compare",
     "compare_events",
+    "compare_recordings",
     "observe",
 ]

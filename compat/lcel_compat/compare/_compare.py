@@ -1,14 +1,23 @@
-"""The comparison of two recordings, of two runnables, of many inputs."""
+"""The comparison of two recordings: normalise, match, align, diff, judge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
-from langchain_core.runnables import Runnable
-
 from lcel_compat.compare._contract import Contract
-from lcel_compat.compare._model import Comparison
+from lcel_compat.compare._diff import differences
+from lcel_compat.compare._errors import ComparisonError
+from lcel_compat.compare._judge import Judge
+from lcel_compat.compare._match import match
+from lcel_compat.compare._model import SEVERITIES, Comparison, Finding
+from lcel_compat.compare._noise import Noises
+from lcel_compat.compare._normal import Side
+from lcel_compat.compare._pairs import Case
+from lcel_compat.compare._recorded import Recorded
+from lcel_compat.compare._timing import slower, timings
 
 
 def compare_events(before: Iterable[Any], after: Iterable[Any], *, contract: Contract | None = None) -> Comparison:
@@ -24,30 +33,63 @@ def compare_events(before: Iterable[Any], after: Iterable[Any], *, contract: Con
     Returns:
         The comparison; no content makes it raise.
     """
-    raise NotImplementedError
+    return compare_recordings([before], [after], contract=contract)
 
 
-def compare(
-    before: Runnable[Any, Any],
-    after: Runnable[Any, Any],
-    inputs: Sequence[Any],
-    *,
-    contract: Contract | None = None,
-    repeats: int = 2,
-    input_factory: Callable[[Any], Any] | None = None,
+def compare_recordings(
+    before: Iterable[Iterable[Any]], after: Iterable[Iterable[Any]], *, contract: Contract | None = None
 ) -> Comparison:
-    """``acompare`` without an event loop, or beside a running one."""
-    raise NotImplementedError
+    """Compare recordings of several inputs, the first with the first and so on; as ``compare_events``.
+
+    Raises:
+        ComparisonError: If one side has more inputs than the other.
+    """
+    return compare_samples((_read(old, new) for old, new in zip_longest(before, after)), contract)
 
 
-async def acompare(
-    before: Runnable[Any, Any],
-    after: Runnable[Any, Any],
-    inputs: Sequence[Any],
-    *,
-    contract: Contract | None = None,
-    repeats: int = 2,
-    input_factory: Callable[[Any], Any] | None = None,
-) -> Comparison:
-    """Run both on each input and compare the events; the old side runs ``repeats`` times more, against itself."""
-    raise NotImplementedError
+def _read(before: Iterable[Any] | None, after: Iterable[Any] | None) -> Samples:
+    if before is None or after is None:
+        raise ComparisonError("one side has recordings of more inputs than the other: record both with the same inputs")
+    side = Side()
+    return Samples((side.read(before),), (side.read(after),))
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Recordings of one input that share their texts; the first of each side are compared, the others tell noise."""
+
+    before: Sequence[Recorded]
+    after: Sequence[Recorded]
+
+
+def compare_samples(samples: Iterable[Samples], contract: Contract | None = None) -> Comparison:
+    """Compare recordings of several inputs, with the old side's repetitions as the measure of noise."""
+    parts = [_compared(number, sample, contract) for number, sample in enumerate(samples)]
+    findings = sorted((one for part in parts for one in part.findings), key=_gravity)
+    return Comparison(
+        findings=tuple(findings),
+        noise=tuple(one for part in parts for one in part.noise),
+        timings=tuple(one for part in parts for one in part.timings),
+        inputs=len(parts),
+        events=(sum(part.events[0] for part in parts), sum(part.events[1] for part in parts)),
+        cases=tuple(case for part in parts for case in part.cases),
+    )
+
+
+def _gravity(finding: Finding) -> int:
+    return SEVERITIES.index(finding.severity)
+
+
+def _compared(number: int, sample: Samples, contract: Contract | None) -> Comparison:
+    old, new = sample.before[0], sample.after[0]
+    noise = Noises.of(sample.before)
+    matching = match(old, new)
+    real = [kept for one in differences(old, new, matching) if (kept := noise.without(one)) is not None]
+    figures = timings(sample.before, sample.after, input=number)
+    return Comparison(
+        findings=(*Judge(old.texts, contract).findings(real, input=number), *slower(figures, old)),
+        noise=tuple(noise.told(input=number)),
+        timings=figures,
+        events=(old.events, new.events),
+        cases=(Case(input=number, before=old, after=new, matching=matching),),
+    )

@@ -64,8 +64,8 @@ class Read:
         )
 
     def reads(self, where: str) -> bool:
-        """Whether a change at ``where`` reaches one of the fields: it is in it, or holds it."""
-        return any(_touch(field, where) for field in self.fields)
+        """Whether a change at ``where`` reaches one of the fields: it is in it, or holds it. ``""`` is the event."""
+        return not where or any(_touch(field, where) for field in self.fields)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """What is not left out, by name."""
@@ -107,7 +107,7 @@ class Contract:
         Raises:
             ContractError: If the file cannot be read, or what it holds is no contract.
         """
-        import yaml
+        yaml = _yaml()
 
         try:
             return cls.from_dict(yaml.safe_load(Path(path).read_text("utf-8")))
@@ -122,7 +122,7 @@ class Contract:
 
     def to_yaml(self) -> str:
         """The contract as YAML text; keys in the order of the documentation."""
-        import yaml
+        yaml = _yaml()
 
         return cast("str", yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True))
 
@@ -140,6 +140,13 @@ class Contract:
         return Contract(reads=_distinct((*self.reads, *other.reads)), consumer=", ".join(consumers))
 
 
+def _yaml() -> Any:
+    """PyYAML, which langchain-core brings."""
+    import yaml  # type: ignore[import-untyped]
+
+    return yaml
+
+
 def _distinct(reads: Iterable[Read]) -> tuple[Read, ...]:
     kept: list[Read] = []
     for read in reads:
@@ -149,8 +156,6 @@ def _distinct(reads: Iterable[Read]) -> tuple[Read, ...]:
 
 
 def _touch(field: str, where: str) -> bool:
-    if not field or not where:
-        return True
     return field == where or field.startswith(where + ".") or where.startswith(field + ".")
 
 
