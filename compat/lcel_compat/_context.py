@@ -1,14 +1,93 @@
-"""What code inside a node can find out about where it runs."""
+"""What code inside a node can find out about where it runs.
+
+One context variable holds the node that is running. Threads that core starts, and asyncio's tasks, inherit it; that is
+how a graph called inside a node knows its parent, and nothing has to travel through the user's configuration.
+"""
 
 from __future__ import annotations
 
+import itertools
 from contextvars import ContextVar
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
+from langchain_core.runnables import RunnableConfig
+
+from lcel_compat._answers import Answers
+from lcel_compat._constants import TASK_ID
+from lcel_compat._core import var_child_runnable_config
 from lcel_compat.types import StreamWriter
 
-current_writer: Final[ContextVar[StreamWriter | None]] = ContextVar("lcel_compat_writer", default=None)
-"""The stream writer of the run whose node is running in this context; threads that core starts inherit it."""
+if TYPE_CHECKING:
+    from lcel_compat._execute import Frame
+    from lcel_compat._machine import Task
+    from lcel_compat.runtime import Runtime
+
+
+class TaskScope:
+    """A node that is running.
+
+    Attributes:
+        task: The task.
+        frame: What it has in common with the other tasks of its run.
+        graphs: Counts the graphs that it calls; each but the first gets its number into its namespace.
+    """
+
+    __slots__ = ("_answers", "_runtime", "attempt", "frame", "graphs", "heartbeat", "task")
+
+    def __init__(self, task: Task, frame: Frame) -> None:
+        self.task = task
+        self.frame = frame
+        self.graphs = itertools.count()
+        self.attempt = 1
+        self.heartbeat: Any = None
+        self._answers: Answers | None = None
+        self._runtime: Runtime[Any] | None = None
+
+    @property
+    def writer(self) -> StreamWriter:
+        """What the node sends values to consumers of ``custom`` with."""
+        return self.frame.writer
+
+    @property
+    def answers(self) -> Answers:
+        """The answers to the node's interrupts."""
+        if self._answers is None:
+            self._answers = self.frame.session.answers_for(self.task)
+        return self._answers
+
+    def runtime(self) -> Runtime[Any]:
+        """What the node may know of its run, made when it is first asked for."""
+        if self._runtime is None:
+            self._runtime = self.frame.session.runtime_for(self)
+        return self._runtime
+
+    def again(self, attempt: int) -> None:
+        """The node is tried once more; it asks its questions, and calls its graphs, from the first one on."""
+        self.attempt = attempt
+        self.graphs = itertools.count()
+        self._answers = self._runtime = None
+
+
+current_task: Final[ContextVar[TaskScope | None]] = ContextVar("lcel_compat_task", default=None)
+"""The node that is running in this context."""
+
+
+def parent_of(config: RunnableConfig) -> TaskScope | None:
+    """The node that calls a graph with this configuration, unless the configuration addresses a thread of its own."""
+    scope = current_task.get()
+    if scope is None or config["configurable"].get(TASK_ID) != scope.task.id:
+        return None
+    return scope
+
+
+def _here(asked: str) -> TaskScope:
+    scope = current_task.get()
+    if scope is None:
+        raise RuntimeError(
+            f"{asked}() was called outside of a node. Call it while a node is running; in a thread of your own, start"
+            " the thread with contextvars.copy_context().run, or hand it what it needs."
+        )
+    return scope
 
 
 def get_stream_writer() -> StreamWriter:
@@ -19,10 +98,46 @@ def get_stream_writer() -> StreamWriter:
     Raises:
         RuntimeError: Outside of a node, and in a thread that was started without this one's context.
     """
-    writer = current_writer.get()
-    if writer is None:
-        raise RuntimeError(
-            "get_stream_writer() was called outside of a node. Call it while a node is running; in a thread of your"
-            " own, start the thread with contextvars.copy_context().run, or hand it the writer."
-        )
-    return writer
+    return _here("get_stream_writer").writer
+
+
+def get_store() -> Any:
+    """The store that the graph was compiled with, a ``BaseStore`` of langgraph-checkpoint, or ``None``.
+
+    Raises:
+        RuntimeError: Outside of a node, and in a thread that was started without this one's context.
+    """
+    return _here("get_store").frame.session.store
+
+
+def get_config() -> RunnableConfig:
+    """The configuration of the node, or of the runnable in it, that is running.
+
+    Raises:
+        RuntimeError: Outside of any runnable, and in a thread that was started without this one's context.
+    """
+    config = var_child_runnable_config.get()
+    if config is None:
+        _here("get_config")
+        raise RuntimeError("get_config() was called outside of a runnable.")
+    return config
+
+
+def interrupt(value: Any, *, response_schema: Any = None) -> Any:
+    """Ask, from inside a node, and wait for the answer.
+
+    The first time, this ends the run; it shows ``value`` under ``__interrupt__``. Started again with
+    ``Command(resume=answer)`` on the same thread, the node runs again from its beginning, and this returns the answer.
+    Several calls in one node get their answers in their order.
+
+    Args:
+        value: What is asked; anything that can be saved.
+        response_schema: What an answer looks like: a JSON schema to show, or a class (pydantic model, TypedDict,
+            dataclass) by which answers are also checked and made.
+
+    Raises:
+        GraphInterrupt: While there is no answer. Do not catch it.
+        pydantic.ValidationError: If the answer does not fit ``response_schema``; the question can be answered again.
+        RuntimeError: Outside of a node.
+    """
+    return _here("interrupt").answers.ask(value, response_schema)

@@ -13,9 +13,11 @@ from lcel_compat._execute import ASYNC, SYNC, execute, run_async, run_sync, sett
 from lcel_compat._machine import Task
 from lcel_compat._mailbox import AsyncMailbox, Give, ThreadMailbox
 from lcel_compat._program import Program
-from lcel_compat._session import Call, Drain, Finished, Request, Session, Start, Wait
+from lcel_compat._request import Request
+from lcel_compat._session import Call, Drain, Finished, Session, Start, Wait
 from lcel_compat.errors import NodeCancelledError
 from lcel_compat.modes import LIVE
+from lcel_compat.types import Interrupt
 
 _UNREAD = 1 << 62
 """The buffer of a run that nobody reads items of."""
@@ -44,6 +46,11 @@ class _Run:
     def result(self) -> Any:
         """The final state, or ``None`` if nothing of the output was ever written."""
         return self._session.result()
+
+    @property
+    def interrupts(self) -> list[Interrupt]:
+        """What the run waits for."""
+        return self._session.interrupts
 
 
 class AsyncRun(_Run):
@@ -162,7 +169,7 @@ class SyncRun(_Run):
         mailbox = ThreadMailbox(self._buffer if request.modes else _UNREAD)
         session = self._session = Session(self._program, request, SYNC, mailbox)
         # A node in the caller's own thread would keep what it emits until it is done.
-        live = not LIVE.isdisjoint(request.modes)
+        live = request.below or not LIVE.isdisjoint({*request.modes, *request.printed})
         pool: ThreadPoolExecutor | None = None
         conductor = session.conduct()
         try:

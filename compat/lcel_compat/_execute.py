@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import aclosing, closing, nullcontext
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
@@ -25,14 +25,19 @@ from langchain_core.runnables.config import run_in_executor
 
 from lcel_compat._body import FunctionBody
 from lcel_compat._capture import one
-from lcel_compat._constants import END, TASK_ID, TASKS, branch_channel
-from lcel_compat._context import current_writer
+from lcel_compat._constants import END, NAMESPACE_SEPARATOR, TASKS, branch_channel
+from lcel_compat._context import TaskScope, current_task
 from lcel_compat._core import enter
+from lcel_compat._keep import TaskQueue, ThreadQueue
 from lcel_compat._machine import Machine, Task
 from lcel_compat._program import Branch
 from lcel_compat._runs import OwnRun
 from lcel_compat._sum import Sum
-from lcel_compat.types import Send, StreamWriter
+from lcel_compat.errors import ParentCommand
+from lcel_compat.types import Command, Send, StreamWriter
+
+if TYPE_CHECKING:
+    from lcel_compat._session import Session
 
 Steps: TypeAlias = Generator[Any, Any, Any]
 """A piece of a run: yields what may have to be awaited, is sent the result, returns its own."""
@@ -57,6 +62,15 @@ class Colour(Protocol):
 
     def tap(self, handler: Any, run_id: UUID, value: Any) -> Any:
         """Show a streaming handler one chunk of a run."""
+
+    def ask(self, saver: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of a saver, a store or a cache."""
+
+    def listed(self, saver: Any, *args: Any, **kwargs: Any) -> Any:
+        """All that a saver's ``list`` gives."""
+
+    def queue(self) -> ThreadQueue | TaskQueue:
+        """What does jobs beside a run."""
 
 
 class _Sync:
@@ -87,6 +101,15 @@ class _Sync:
         for _ in handler.tap_output_iter(run_id, iter((value,))):
             pass
 
+    def ask(self, saver: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        return getattr(saver, method)(*args, **kwargs)
+
+    def listed(self, saver: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        return list(saver.list(*args, **kwargs))
+
+    def queue(self) -> ThreadQueue:
+        return ThreadQueue()
+
 
 class _Async:
     manager = AsyncCallbackManager
@@ -112,6 +135,15 @@ class _Async:
     async def tap(self, handler: Any, run_id: UUID, value: Any) -> None:
         async for _ in handler.tap_output_aiter(run_id, one(value)):
             pass
+
+    def ask(self, saver: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        return getattr(saver, f"a{method}")(*args, **kwargs)
+
+    async def listed(self, saver: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        return [item async for item in saver.alist(*args, **kwargs)]
+
+    def queue(self) -> TaskQueue:
+        return TaskQueue()
 
 
 SYNC: Final[Colour] = _Sync()
@@ -148,6 +180,7 @@ class Frame:
     """What the tasks of one run have in common.
 
     Attributes:
+        session: The run.
         machine: The run's machine, for reading the state after a task's writes.
         colour: How code is called.
         config: The run's configuration.
@@ -159,6 +192,7 @@ class Frame:
         writer: What nodes send values with.
     """
 
+    session: Session
     machine: Machine
     colour: Colour
     config: RunnableConfig
@@ -181,7 +215,7 @@ class Frame:
             "metadata": task.metadata,
             "callbacks": self.colour.manager(handlers=[], parent_run_id=self.run_id) if self.open is None else None,
             "recursion_limit": run["recursion_limit"],
-            "configurable": {**run["configurable"], "checkpoint_ns": task.namespace, TASK_ID: task.id},
+            "configurable": {**run["configurable"], **self.session.coordinates(task)},
         }
         if "max_concurrency" in run:
             config["max_concurrency"] = run["max_concurrency"]
@@ -190,8 +224,17 @@ class Frame:
 
 def execute(task: Task, frame: Frame) -> Steps:
     """Run a task, in a context of its own, until it has written what it writes."""
-    current_writer.set(frame.writer)
+    scope = TaskScope(task, frame)
+    current_task.set(scope)
     config = frame.node_config(task)
+    try:
+        yield from _attempt(task, frame, config)
+    except ParentCommand as up:
+        yield from _commanded(up.command, task, frame, config)
+
+
+def _attempt(task: Task, frame: Frame, config: RunnableConfig) -> Steps:
+    """Run a task once, with the run that callbacks see."""
     node = task.node
     if frame.open is None or (node.body is None and not node.branches):
         result = yield from _run_body(task, frame, config, None)
@@ -217,6 +260,21 @@ def execute(task: Task, frame: Frame) -> Steps:
         yield end
 
 
+def _commanded(command: Command[Any], task: Task, frame: Frame, config: RunnableConfig) -> Steps:
+    """A command came up from a graph inside: take it as this task's result, or hand it on to the graph around.
+
+    Raises:
+        ParentCommand: If it is for the graph around this one.
+    """
+    if command.graph in (task.namespace, task.name):
+        yield from _write(task, frame, config, None, replace(command, graph=None))
+        return
+    if command.graph != Command.PARENT:
+        raise ParentCommand(command)
+    around = task.namespace.rpartition(NAMESPACE_SEPARATOR)[0]
+    raise ParentCommand(replace(command, graph=around))
+
+
 def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | None) -> Steps:
     """What the node does, to its result; ``START`` hands its input on."""
     body, value = task.node.body, task.input
@@ -225,7 +283,7 @@ def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | 
     if isinstance(body, FunctionBody):
         config = child_config(config, run, "seq:step:1")
         enter(config, run if frame.traced else None)
-        result = yield frame.colour.call(body, value, body.arguments(config, frame.writer))
+        result = yield frame.colour.call(body, value, _arguments(body, config, frame))
         if type(result) is not dict and isinstance(result, Runnable):
             result = yield frame.colour.invoke(result, value, config)
         return result
@@ -240,9 +298,17 @@ def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | 
     return value
 
 
+def _arguments(body: FunctionBody, config: RunnableConfig, frame: Frame) -> dict[str, Any]:
+    """What a function asks for beside its value."""
+    if not body.wants:
+        return {}
+    scope = cast("TaskScope", current_task.get())
+    return body.arguments(config, frame.writer, scope.runtime, scope.task.error)
+
+
 def _write(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | None, result: Any) -> Steps:
     """Write what the result writes, and where the conditional edges lead."""
-    task.writes = task.node.writes(result)
+    task.writes += task.node.writes(result)
     for number, branch in enumerate(task.node.branches, task.node.first_branch):
         own = child_config(config, run, f"seq:step:{number}")
         task.writes += yield from _follow(branch, task, frame, own, result)
@@ -269,7 +335,7 @@ def _ask(path: FunctionBody, frame: Frame, config: RunnableConfig, value: Any) -
     try:
         config = child_config(config, run, None)
         enter(config, run if frame.traced else None)
-        answer = yield frame.colour.call(path, value, path.arguments(config, frame.writer))
+        answer = yield frame.colour.call(path, value, _arguments(path, config, frame))
     except BaseException as error:
         if run is not None:
             yield run.on_chain_error(error)

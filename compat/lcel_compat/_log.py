@@ -6,7 +6,7 @@ serves any number of modes.
 
 The engine's entries, in the order in which a superstep writes them::
 
-    TaskStarted*  (Emitted | Run...)*  TaskFinished*  StateChanged?
+    Checkpointed?  TaskStarted*  (Emitted | Run... | Asked)*  TaskFinished*  StateChanged?
 
 and what the capture writes for one run of a runnable::
 
@@ -19,13 +19,14 @@ make (0.7 instead of 0.35 µs, measured), and there are several for each token.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 if TYPE_CHECKING:
     from lcel_compat._machine import Task
+    from lcel_compat.types import Interrupt
 
 Namespace: TypeAlias = tuple[str, ...]
 """Where a graph runs: ``()`` for the outermost, one ``node:task_id`` for each level below."""
@@ -42,24 +43,44 @@ class TaskStarted:
 class TaskFinished:
     """A node has run, and ``writes`` are what it did to the channels.
 
-    If it raised, ``error`` is set, and the last write is the error under the special name ``__error__``. There may be
-    others before it: the update of a node whose conditional edge failed.
+    If it raised, ``error`` is set, and the error is among the writes under the special name ``__error__``. There may be
+    others before it: the update of a node whose conditional edge failed. If it waits for answers, ``interrupts`` says
+    for which. A ``cached`` one did not run now: its writes were kept from before.
     """
 
     task: Task
     writes: Sequence[tuple[str, Any]] = ()
     error: BaseException | None = None
+    interrupts: tuple[Interrupt, ...] = ()
+    cached: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """The run waits for answers; without any, it stopped before or after a node because it was told to."""
+
+    interrupts: tuple[Interrupt, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Checkpointed:
+    """A checkpoint is made, and the tasks that come after it are known. ``read()`` builds the item of ``checkpoints``."""
+
+    step: int
+    read: Callable[[], dict[str, Any]]
 
 
 @dataclass(slots=True, kw_only=True)
 class StateChanged:
     """A superstep has been applied and at least one key of the output changed.
 
-    ``read()`` builds the whole state; it costs as much as there are keys, so only who wants it calls it.
+    ``read()`` builds the whole state; it costs as much as there are keys, so only who wants it calls it. With
+    ``interrupts`` nothing has changed: the state is shown because the run waits for answers.
     """
 
     step: int
     read: Callable[[], Any]
+    interrupts: tuple[Interrupt, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -150,7 +171,17 @@ class Dispatched:
 
 
 Entry: TypeAlias = (
-    TaskStarted | TaskFinished | StateChanged | Emitted | RunStarted | RunStreamed | RunEnded | RunFailed | Dispatched
+    TaskStarted
+    | TaskFinished
+    | StateChanged
+    | Asked
+    | Checkpointed
+    | Emitted
+    | RunStarted
+    | RunStreamed
+    | RunEnded
+    | RunFailed
+    | Dispatched
 )
 
 
@@ -164,29 +195,32 @@ class Projection(Protocol):
         """The items that this entry gives rise to, in order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A projection, and where its items go."""
+
+    projection: Projection
+    emit: Callable[[Any], None]
+
+
 class Log:
     """The ordered log of one run, handed on entry by entry to the projections that read it.
 
     Args:
-        projections: What reads it, by mode.
-        give: Takes the items.
-        labelled: Whether items are ``(mode, item)``; their shape is decided here, once.
+        readers: The projections, in the order in which their items come where several read one entry.
 
     Nothing is kept: an entry exists while its projections look at it. Entries arrive from the driver and from
     threads that run nodes; the lock makes one order of them.
     """
 
-    __slots__ = ("_give", "_lock", "_readers")
+    __slots__ = ("_lock", "_readers")
 
-    def __init__(
-        self, projections: Mapping[str, Projection], give: Callable[[Any], None], *, labelled: bool = False
-    ) -> None:
-        readers: dict[type, list[tuple[Callable[[Any], Iterable[Any]], str | None]]] = {}
-        for mode, projection in projections.items():
-            for kind in projection.reads:
-                readers.setdefault(kind, []).append((projection.project, mode if labelled else None))
-        self._give = give
-        self._readers = readers
+    def __init__(self, readers: Sequence[Reader] = ()) -> None:
+        found: dict[type, list[tuple[Callable[[Any], Iterable[Any]], Callable[[Any], None]]]] = {}
+        for reader in readers:
+            for kind in reader.projection.reads:
+                found.setdefault(kind, []).append((reader.projection.project, reader.emit))
+        self._readers = found
         self._lock = threading.RLock()
 
     def wants(self, kind: type[Entry]) -> bool:
@@ -194,11 +228,11 @@ class Log:
         return kind in self._readers
 
     def write(self, entry: Entry) -> None:
-        """Add an entry; its items are with the consumer's queue when this returns."""
+        """Add an entry; its items are with their consumers' queues when this returns."""
         readers = self._readers.get(type(entry))
         if readers is None:
             return
         with self._lock:
-            for project, label in readers:
+            for project, emit in readers:
                 for item in project(entry):
-                    self._give(item if label is None else (label, item))
+                    emit(item)

@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from lcel_compat._body import Body
+from langchain_core.runnables import Runnable
+
+from lcel_compat._body import Body, FunctionBody
 from lcel_compat._constants import END, START, TASKS, branch_channel
+from lcel_compat._foreign import adopted, is_command
 from lcel_compat._schema import Schema, declares_any, fields_as_writes
 from lcel_compat.channels import Channel
-from lcel_compat.errors import InvalidUpdateError
+from lcel_compat.errors import InvalidUpdateError, ParentCommand
+from lcel_compat.policies import CacheKey, CachePolicy, RetryPolicy, TimeoutPolicy, cache_key, cache_namespace
 from lcel_compat.types import Command, Send
 
 Writes = list[tuple[str, Any]]
@@ -50,6 +54,7 @@ class Branch:
         return [self._destination(node, single) for single in answers]
 
     def _destination(self, node: str, answer: Any) -> Send | str:
+        answer = adopted(answer)
         if isinstance(answer, Send):
             target: Any = answer.node
         elif self.ends is None:
@@ -58,11 +63,6 @@ class Branch:
             target = self.ends.get(answer) if isinstance(answer, Hashable) else None
         if isinstance(target, str) and target == END and not isinstance(answer, Send):
             return END
-        if foreign := foreign_name(answer):
-            raise InvalidUpdateError(
-                f"The conditional edge {self.name!r} of node {node!r} answered LangGraph's {foreign}, which this engine"
-                f" does not take. Import it here: from lcel_compat import {foreign}."
-            )
         if not isinstance(target, str) or target not in self.targets:
             known = self.ends if self.ends is not None else sorted(self.targets | {END})
             raise InvalidUpdateError(
@@ -87,20 +87,33 @@ class Node:
         edges: What it writes when it is done, whatever its result: ``(channel, value)`` for each edge and join.
         branches: Its conditional edges.
         names: All nodes of the graph, for checking ``Command`` and ``Send``.
+        root: Whether the state is one value rather than a mapping.
+        retry: When and how often it runs again if it fails; the first policy that is about the error counts.
+        cache: That it does not run again for the same input.
+        timeout: How long one attempt may take.
+        handler: The node that runs when all attempts have failed.
+        handles: Whether it is such a node.
+        subgraph: The graph that it runs, ours or LangGraph's.
     """
 
     name: str
-    body: Body | None
+    body: Body | None = None
     schema: Schema
     triggers: tuple[str, ...]
-    consumes: tuple[str, ...]
-    metadata: Mapping[str, Any]
+    consumes: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     keys: frozenset[str]
     ordered_keys: tuple[str, ...]
     edges: tuple[tuple[str, Any], ...]
     branches: tuple[Branch, ...]
     names: frozenset[str]
     root: bool
+    retry: tuple[RetryPolicy, ...] = ()
+    cache: CachePolicy | None = None
+    timeout: TimeoutPolicy | None = None
+    handler: str | None = None
+    handles: bool = False
+    subgraph: Runnable[Any, Any] | None = None
 
     @property
     def hidden(self) -> bool:
@@ -117,11 +130,30 @@ class Node:
         body = 0 if self.body is None else self.body.steps
         return body + len(self.edges) + 2
 
+    @property
+    def cache_namespace(self) -> tuple[str, ...]:
+        """Where a cache keeps the node's results; LangGraph knows functions by name if they are synchronous."""
+        body = self.body
+        function = body.function if isinstance(body, FunctionBody) and not body.is_async else None
+        return cache_namespace(self.name, function)
+
+    def cache_key(self, value: Any) -> CacheKey | None:
+        """Where a cache keeps the node's result for this input; ``None`` for a node without a cache policy.
+
+        Raises:
+            TypeError: If no key can be made of the input.
+        """
+        return None if self.cache is None else cache_key(self.cache, self.cache_namespace, value)
+
     def writes(self, result: Any) -> Writes:
         """What a result does to the state and where its commands lead, then the edges.
 
+        LangGraph's ``Command`` and ``Send`` count as ours.
+
         Raises:
             InvalidUpdateError: If the result is nothing that could update the state.
+            ParentCommand: If it steers the graph around this one. Whoever runs that graph applies the command to the
+                node that this graph is there, with ``graph=None``.
         """
         if type(result) is dict:
             return [*self._updates(result), *self.edges]
@@ -131,15 +163,16 @@ class Node:
             if isinstance(part, Command):
                 updates.extend(self._commanded(part))
                 control.extend(self._goto(target) for target in self._targets(part) if target != END)
-            elif isinstance(part, Send) and part is result:
+            elif isinstance(part, Send) and not isinstance(result, list | tuple):
                 control.append((TASKS, self._known(part)))
             else:
                 updates.extend(self._updates(part))
         return [*updates, *control, *self.edges]
 
     def _parts(self, result: Any) -> Sequence[Any]:
-        several = isinstance(result, list | tuple) and any(isinstance(p, Command) for p in result)
-        return result if several else (result,)
+        if isinstance(result, list | tuple) and any(is_command(part) for part in result):
+            return [adopted(part) for part in result]
+        return (adopted(result),)
 
     def _updates(self, update: Any) -> Writes:
         if self.root:
@@ -162,11 +195,6 @@ class Node:
                 f"The graph's input is {update!r} ({type(update).__name__}), but its state is a mapping:"
                 f" pass a dict with some of the keys {keys}, or an instance of the state's class."
             )
-        if foreign := foreign_name(update):
-            return (
-                f"Node {self.name!r} returned LangGraph's {foreign}, which this engine does not take. Import it here:"
-                f" from lcel_compat import {foreign}."
-            )
         return (
             f"Node {self.name!r} returned {update!r} ({type(update).__name__}), which cannot update the state."
             f" A node returns a dict with some of the keys {keys}, an instance of the state's class, a Command,"
@@ -174,10 +202,12 @@ class Node:
         )
 
     def _commanded(self, command: Command[Any]) -> Writes:
+        if command.graph == Command.PARENT:
+            raise ParentCommand(command)
         if command.graph is not None:
             raise InvalidUpdateError(
-                f"Node {self.name!r} returned a Command for graph={command.graph!r}; a command can only steer the"
-                " graph its node is in. Return the update, and branch on it in the parent graph."
+                f"Node {self.name!r} returned a Command for graph={command.graph!r}; it can steer the graph its node is"
+                " in (None), or the one around it (Command.PARENT)."
             )
         update = command.update
         if isinstance(update, list | tuple) and all(_is_pair(item) for item in update):
@@ -185,11 +215,8 @@ class Node:
         return self._updates(update)
 
     def _targets(self, command: Command[Any]) -> Sequence[Any]:
-        if isinstance(command.goto, str | Send):
-            return (command.goto,)
-        if isinstance(command.goto, list | tuple):
-            return command.goto
-        return (self._known_name(command.goto),)
+        goto = command.goto
+        return [adopted(t) for t in goto] if isinstance(goto, list | tuple) else (adopted(goto),)
 
     def _goto(self, target: Send | str) -> tuple[str, Any]:
         if isinstance(target, Send):
@@ -209,12 +236,6 @@ class Node:
         )
 
 
-def foreign_name(value: Any) -> str | None:
-    """``"Command"`` or ``"Send"`` if the value is LangGraph's class of that name, which is easily imported instead."""
-    cls = type(value)
-    return cls.__name__ if cls.__module__.startswith("langgraph.") and cls.__name__ in ("Command", "Send") else None
-
-
 def _is_pair(item: Any) -> bool:
     return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
 
@@ -230,6 +251,7 @@ class Program:
         listeners: Which nodes each channel triggers.
         input: The schema of what a run is given.
         output: The schema of what a run returns.
+        whole: The schema of the state.
         state: The keys that ``values`` shows: all of them.
         is_root: Whether the state is one value rather than a mapping.
         deferred: The channels that hold back until nothing else is left to run.
@@ -241,6 +263,7 @@ class Program:
     listeners: Mapping[str, tuple[str, ...]]
     input: Schema
     output: Schema
+    whole: Schema
     state: tuple[str, ...]
     is_root: bool
     deferred: tuple[str, ...]

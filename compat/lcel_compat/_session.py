@@ -3,36 +3,44 @@
 ``Session.conduct`` decides everything that is the same whether a run is awaited or not: it asks the machine what to
 do next and yields instructions. Two drivers carry them out (``_drive.py``)::
 
-    Call(x)      finish a callback, send back its result
+    Call(x)      finish a callback or a call of the saver, send back its result
     Start(task)  run a node beside the others
     WAIT         hand out items until a node is done, send back its Finished
     DRAIN        hand out the items that are there
     STOP         end the nodes that run
 
-A run ends once: it completes, it fails because a node or the graph itself raised, or an exception arrives from the
-driver because the consumer stopped or was cancelled. Callbacks see an end or an error accordingly.
+A run ends once: it completes, it waits for answers, it fails because a node or the graph itself raised, or an exception
+arrives from the driver because the consumer stopped or was cancelled. Callbacks see an end or an error accordingly.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 from uuid import UUID, uuid4
 
-from langchain_core.runnables import RunnableConfig
-
+from lcel_compat._answers import Answers, common_answer, given_to
+from lcel_compat._begin import Continued, begin_saved, begin_unsaved
 from lcel_compat._capture import Capture, install, is_marked
-from lcel_compat._constants import INTEGRATION, NAMESPACE_SEPARATOR
+from lcel_compat._constants import INTEGRATION, NAMESPACE_SEPARATOR, RESUME, TASK_ID, TASK_SEPARATOR
+from lcel_compat._context import TaskScope
 from lcel_compat._core import langsmith_tracer
 from lcel_compat._execute import ASYNC, ChainRun, Colour, Frame
-from lcel_compat._log import Emitted, Entry, Log, Projection
+from lcel_compat._keep import Keeper, patched
+from lcel_compat._log import Asked, Emitted, Log, Reader, TaskFinished
 from lcel_compat._machine import Machine, Task
 from lcel_compat._mailbox import Mailbox
 from lcel_compat._program import Program
+from lcel_compat._request import Request
 from lcel_compat._runs import OwnRun, node_run, root_run
-from lcel_compat.modes import CAPTURED, MODES, EventFilter, Scope
+from lcel_compat._sink import Emit, Sink
+from lcel_compat._snapshot import checkpointed
+from lcel_compat.errors import GraphBubbleUp, GraphDrained, GraphInterrupt
+from lcel_compat.modes import CAPTURED, MODES, Scope
+from lcel_compat.runtime import ExecutionInfo, RunControl, Runtime, coerce_context, server_info_of
+from lcel_compat.types import Durability, Interrupt
 
 
 @dataclass(slots=True)
@@ -67,6 +75,7 @@ WAIT: Final = Wait()
 DRAIN: Final = Drain()
 STOP: Final = Stop()
 Instruction: TypeAlias = Call | Start | Wait | Drain | Stop
+Conduct: TypeAlias = Generator[Instruction, Any, Any]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,31 +86,6 @@ class Finished:
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a caller asked for.
-
-    Attributes:
-        value: The input.
-        config: The resolved configuration.
-        modes: The stream modes, empty for ``invoke``.
-        labelled: Whether items are ``(mode, item)``.
-        output_keys: The keys that the output shows.
-        chunk_modes: The modes whose items the root run's ``on_chain_stream`` events carry.
-        chunks_labelled: Whether those are ``(mode, item)``.
-        event_filter: Which events ``events`` shows.
-    """
-
-    value: Any
-    config: RunnableConfig
-    modes: tuple[str, ...] = ()
-    labelled: bool = False
-    output_keys: tuple[str, ...]
-    chunk_modes: tuple[str, ...] = ("updates",)
-    chunks_labelled: bool = False
-    event_filter: EventFilter
-
-
 class RootChunks:
     """Makes the items of a mode the chunks of the graph's own run.
 
@@ -109,10 +93,7 @@ class RootChunks:
     the mode that was asked for (EVENTS.md, rule 2), ``updates`` unless said otherwise.
     """
 
-    def __init__(self, mode: str, inner: Projection, *, labelled: bool) -> None:
-        self.reads: tuple[type[Entry], ...] = inner.reads
-        self._inner = inner
-        self._label = mode if labelled else None
+    def __init__(self) -> None:
         self._capture: Capture | None = None
         self._run_id: UUID | None = None
 
@@ -120,11 +101,14 @@ class RootChunks:
         """From now on chunks go to this run."""
         self._capture, self._run_id = capture, run_id
 
-    def project(self, entry: Entry) -> Iterator[Any]:
-        for item in self._inner.project(entry):
+    def emit(self, label: str | None) -> Emit:
+        """What takes the items of one mode."""
+
+        def take(item: Any) -> None:
             if self._capture is not None and self._run_id is not None:
-                self._capture.chunk(self._run_id, item if self._label is None else (self._label, item))
-        return iter(())
+                self._capture.chunk(self._run_id, item if label is None else (label, item))
+
+        return take
 
 
 class Session:
@@ -137,51 +121,108 @@ class Session:
         mailbox: The queue between the run and its driver.
 
     Attributes:
-        output: The final state, once the run is complete.
+        output: The final state, once the run is over.
+        interrupts: What the run waits for, once it does.
+        namespace: Where the graph stands: ``""``, or the namespace of the task that it runs in.
+        machine: The superstep machine.
+        sinks: The consumers that see what graphs inside this one do.
+        store: What nodes keep things in.
+        control: By which the run can be asked to stop.
+        continued: How the run began.
     """
 
     def __init__(self, program: Program, request: Request, colour: Colour, mailbox: Mailbox) -> None:
+        parent = request.parent
+        around = None if parent is None else parent.frame.session
         self.output: Any = None
-        self._request = request
+        self.interrupts: list[Interrupt] = []
+        self.request = request
+        self.parent = parent
+        self.around = around
+        self.namespace = _namespace(request)
+        self.config = patched(request.config, checkpoint_ns=self.namespace) if self.namespace else request.config
+        self.store = request.settings.store if around is None else around.store
+        self.control: RunControl = request.control or (RunControl() if around is None else around.control)
+        self.continued = Continued()
         self._colour = colour
         self._mailbox = mailbox
-        config = request.config
-        namespace = config["configurable"].get("checkpoint_ns") or ""
-        scope = Scope(
-            output_keys=request.output_keys,
-            state_keys=program.state,
-            is_root=program.is_root,
-            namespace=tuple(namespace.split(NAMESPACE_SEPARATOR)) if namespace else (),
-            input=request.value,
-            event_filter=request.event_filter,
-        )
-        self._chunks = self._root_chunks(scope)
-        # Several modes may read one entry; their items then come in the order of MODES, as LangGraph's do.
-        projections: dict[str, Projection] = {m: MODES[m](scope) for m in MODES if m in request.modes}
-        self._log = Log({**projections, **self._chunks}, mailbox.give, labelled=request.labelled)
+        self._program = program
+        own = request.sink(mailbox, program)
+        inherited = () if around is None else around.sinks
+        self.sinks: tuple[Sink, ...] = (*inherited, own) if request.below else inherited
+        self._chunks = RootChunks()
+        self._log = Log(self._readers(own, inherited))
+        self.keeper = self._keeper()
         self.machine = Machine(
             program,
             self._log,
             output_keys=request.output_keys,
-            namespace=namespace,
-            metadata=config["metadata"],
-            tags=config["tags"],
-            recursion_limit=config["recursion_limit"],
+            namespace=self.namespace,
+            metadata=self.config["metadata"],
+            tags=self.config["tags"],
+            recursion_limit=self.config["recursion_limit"],
         )
-        self._name = config.get("run_name") or program.name
-        self._limit = config.get("max_concurrency") or (1 << 30)
+        self._name = self.config.get("run_name") or program.name
+        self._limit = self.config.get("max_concurrency") or (1 << 30)
+        self._runtime: Runtime[Any] | None = None
         self.frame: Frame
 
-    def _root_chunks(self, scope: Scope) -> Mapping[str, RootChunks]:
-        request = self._request
-        if "events" not in request.modes:
-            return {}
-        return {
-            f"root chunks: {mode}": RootChunks(mode, MODES[mode](scope), labelled=request.chunks_labelled)
-            for mode in request.chunk_modes
-        }
+    def _readers(self, own: Sink, inherited: tuple[Sink, ...]) -> list[Reader]:
+        """What reads the run's log: the consumer's modes, the root's chunks, consumers of graphs around this."""
+        request, modes = self.request, own.modes
+        namespace = tuple(self.namespace.split(NAMESPACE_SEPARATOR)) if self.namespace else ()
+        scope = Scope(
+            output_keys=request.output_keys,
+            state_keys=self._program.state,
+            is_root=self._program.is_root,
+            namespace=namespace,
+            input=request.value,
+            event_filter=request.event_filter,
+            below=request.below or request.as_parts,
+        )
 
-    def conduct(self) -> Generator[Instruction, Any, None]:
+        def placed(mode: str) -> bool:
+            return mode == "messages" and scope.below
+
+        def stands(mode: str) -> tuple[str, ...]:
+            return () if mode == "events" else namespace
+
+        readers = [Reader(MODES[m](scope), own.emit(stands(m), m, placed=placed(m))) for m in MODES if m in modes]
+        readers += [Reader(MODES[m](scope), own.print(stands(m), m, placed=placed(m))) for m in own.printed]
+        if "events" in modes:
+            labels = {mode: mode if request.chunks_labelled else None for mode in request.chunk_modes}
+            readers += [Reader(MODES[m](scope), self._chunks.emit(label)) for m, label in labels.items()]
+        for sink in inherited:
+            # Callbacks reach the outer run by themselves; its own writer serves a graph that asks for ``custom``.
+            left = CAPTURED | ({"custom"} & set(modes))
+            readers += [Reader(MODES[m](scope), sink.emit(namespace, m)) for m in MODES if m in {*sink.modes} - left]
+        return readers
+
+    def _keeper(self) -> Keeper | None:
+        """What saves the run: the graph's own saver, or that of the graph around it."""
+        settings, around = self.request.settings, self.around
+        if settings.saver is None:
+            return None
+        given = self.config["configurable"]
+        mapped = (given.get("checkpoint_map") or {}).get(self.namespace)
+        config = patched(self.config, checkpoint_ns=self.namespace, thread_id=str(given["thread_id"]))
+        config = patched(config, checkpoint_id=mapped) if mapped else config
+        durability: Durability | None = self.request.durability or (around and around.durability)
+        return Keeper(
+            saver=settings.saver,
+            colour=self._colour,
+            durability=durability or "async",
+            config=config,
+            parents=given.get("checkpoint_map") or {},
+            queue=self._colour.queue(),
+        )
+
+    @property
+    def durability(self) -> Durability | None:
+        """When the run saves, if somebody said so: graphs inside it do the same."""
+        return self.request.durability or (self.around and self.around.durability)
+
+    def conduct(self) -> Conduct:
         """The whole run, as instructions.
 
         Raises:
@@ -193,10 +234,12 @@ class Session:
             failure = yield from self._supersteps()
             if failure is not None:
                 yield STOP
+            failure = yield from self._save_rest(failure)
             yield DRAIN
         except BaseException as error:
             try:
                 yield STOP
+                yield from self._save_rest(error)
             finally:
                 yield from _tell(root and root.on_chain_error(error), final=True)
             raise
@@ -217,15 +260,66 @@ class Session:
         """What ``invoke`` returns: the final state, or ``None`` if nothing of the output was ever written."""
         return self.output if self.machine.changed_output else None
 
+    # What nodes ask for --------------------------------------------------------------------------------
+
+    def coordinates(self, task: Task) -> dict[str, Any]:
+        """What a node's configuration says about where it runs."""
+        found: dict[str, Any] = {"checkpoint_ns": task.namespace, TASK_ID: task.id}
+        if self.keeper is not None and self.machine.ledger is not None:
+            found["checkpoint_id"] = None
+            found["checkpoint_map"] = {**self.keeper.parents, self.namespace: self.machine.ledger.id}
+        return found
+
+    def answers_for(self, task: Task) -> Answers:
+        """The answers to a task's interrupts."""
+        pending = [] if self.machine.ledger is None else self.machine.ledger.pending
+        return Answers(
+            task.namespace,
+            given_to(task.id, task.namespace, pending, self.continued.answers),
+            common_answer(pending, None if self.parent is None else self.parent.answers.common),
+            lambda used: task.writes.append((RESUME, used)),
+        )
+
+    @property
+    def runtime(self) -> Runtime[Any]:
+        """What all nodes of the run may know of it."""
+        if self._runtime is None:
+            settings = self.request.settings
+            own: Runtime[Any] = Runtime(
+                context=coerce_context(settings.context_schema, self.request.context),
+                store=self.store,
+                stream_writer=self.frame.writer,
+                server_info=server_info_of(self.config["configurable"]),
+                control=self.control,
+            )
+            self._runtime = own if self.around is None else self.around.runtime.merge(own)
+        return self._runtime
+
+    def runtime_for(self, scope: TaskScope) -> Runtime[Any]:
+        """What one node may know of its run."""
+        task, ledger, run_id = scope.task, self.machine.ledger, self.config.get("run_id")
+        info = ExecutionInfo(
+            checkpoint_id="" if ledger is None else ledger.id,
+            checkpoint_ns=task.namespace,
+            task_id=task.id,
+            thread_id=self.config["configurable"].get("thread_id"),
+            run_id=None if run_id is None else str(run_id),
+            node_attempt=scope.attempt,
+        )
+        runtime = self.runtime.override(execution_info=info)
+        return runtime if scope.heartbeat is None else runtime.override(heartbeat=scope.heartbeat)
+
+    # Running -------------------------------------------------------------------------------------------
+
     def _open(self) -> Generator[Instruction, Any, ChainRun | None]:
         """Find out who listens, tell them that the run starts, and set the frame for the nodes."""
-        config = self._request.config
+        config, modes = self.config, (*self.request.modes, *self.request.printed)
         manager = cast("Any", self._colour.manager).configure(
             inheritable_callbacks=config["callbacks"],
             inheritable_tags=config["tags"],
             inheritable_metadata=config["metadata"],
         )
-        captures = not CAPTURED.isdisjoint(self._request.modes)
+        captures = not CAPTURED.isdisjoint(modes)
         foreign = [handler for handler in manager.handlers if self._streams_for(handler)]
         root: Any = None
         capture: Capture | None = None
@@ -239,20 +333,21 @@ class Session:
                 self._mailbox,
                 name=self._name,
                 run_id=config.get("run_id"),
-                value=self._request.value,
+                value=self.request.value,
             )
             if type(root) is not OwnRun:
                 root = yield Call(root)
-        for chunks in self._chunks.values():
-            chunks.attach(cast("Capture", capture), cast("ChainRun", root).run_id)
+        if capture is not None:
+            self._chunks.attach(capture, cast("ChainRun", root).run_id)
         self.frame = Frame(
+            session=self,
             machine=self.machine,
             colour=self._colour,
             config=config,
             open=None if root is None else lambda task: node_run(task, root, self._colour.manager),
             run_id=uuid4() if root is None else root.run_id,
             taps=foreign if capture is None else (capture,),
-            streaming="events" in self._request.modes or bool(foreign),
+            streaming="events" in modes or bool(foreign),
             traced=root is not None and langsmith_tracer(root.handlers) is not None,
             writer=self._writer(),
         )
@@ -266,59 +361,201 @@ class Session:
         """
         if self._colour is ASYNC:
             return is_marked(handler)
-        return isinstance(handler, Capture) and handler.threaded and bool(self._request.modes)
+        return isinstance(handler, Capture) and handler.threaded and bool(self.request.modes)
 
     def _writer(self) -> Any:
-        log, mailbox = self._log, self._mailbox
+        log = self._log
         if not log.wants(Emitted):
             return _ignore
+        mailboxes = [self._mailbox, *(sink.mailbox for sink in self.sinks)]
 
         def write(value: Any) -> None:
             log.write(Emitted(value=value))
-            if mailbox.full:
-                mailbox.hold()
+            for mailbox in mailboxes:
+                if mailbox.full:
+                    mailbox.hold()
 
         return write
 
     def _supersteps(self) -> Generator[Instruction, Any, BaseException | None]:
-        """Run node after node until there is none left; what failed, if something did."""
-        ready: deque[Task] = deque()
-        running = 0
+        """Run superstep after superstep until nothing is left to do; what failed, if something did."""
+        machine, request = self.machine, self.request
         try:
-            ready.extend(self._hand_on(self.machine.begin(self._request.value)))
-            while ready or running:
-                while ready and running < self._limit:
-                    running += 1
-                    yield Start(ready.popleft(), running + len(ready) > 1)
-                done: Finished = yield WAIT
-                running -= 1
-                ready.extend(self._settle(done))
+            yield from self._begin()
+            while True:
+                machine.schedule()
+                if self.keeper is not None:
+                    checkpointed(self._log, machine, self.keeper)
+                machine.check_limit()
+                if not machine.tasks:
+                    return None
+                if not self.continued.replaying:
+                    machine.reapply()
+                if request.before and machine.breaks(request.before):
+                    raise GraphInterrupt
+                if self.control.drain_requested:
+                    raise GraphDrained(self.control.drain_reason or "shutdown")
+                yield from self._superstep()
+                machine.advance()
+                if self.keeper is None:
+                    machine.step += 1
+                else:
+                    yield from self._checkpoint()
+                if request.after and machine.breaks(request.after):
+                    self._show_where_it_stops()
+                    raise GraphInterrupt
+                self.continued.stepped()
+        except GraphInterrupt as stopped:
+            return (yield from self._wait_for_answers(stopped))
         except _Failed as failed:
             return failed.error
+        except Exception as error:
+            # What the engine itself refuses ends the run as a node's error does: what was streamed is handed out.
+            return error
+
+    def _begin(self) -> Conduct:
+        """Take the input, or go on where the run was stopped."""
+        machine, keeper, value = self.machine, self.keeper, self.request.value
+        if keeper is None:
+            begin_unsaved(machine, value)
+            return
+        around = None if self.around is None else self.around.continued
+        yield from self._load(keeper, None if around is None else around.replay)
+        self.continued = begin_saved(machine, keeper, value, self.config, around)
+        if keeper.durability == "sync":
+            yield Call(keeper.wait())
+
+    def _load(self, keeper: Keeper, replay: Any) -> Conduct:
+        steps = keeper.load(replay)
+        try:
+            asked = next(steps)
+            while True:
+                asked = steps.send((yield Call(asked)))
+        except StopIteration as end:
+            self.machine.ledger, checkpoint = end.value
+        if checkpoint is not None:
+            self.machine.restore(checkpoint, keeper.metadata["step"] + 1)
+
+    def _superstep(self) -> Conduct:
+        """Run the tasks of one superstep that have not run before.
+
+        Raises:
+            GraphInterrupt: With all questions, if some of them wait for answers.
+            _Failed: If one failed.
+        """
+        machine = self.machine
+        machine.announce()
+        ready = deque(task for task in machine.tasks.values() if not task.writes)
+        running = 0
+        bubbles: list[GraphBubbleUp] = []
+        while ready or running:
+            while ready and running < self._limit:
+                task = ready.popleft()
+                if task.node.body is None and not task.node.branches:
+                    yield from self._settle(_handed_on(task), bubbles, ready)
+                    continue
+                running += 1
+                yield Start(task, running + len(ready) > 1)
+            if running:
+                done: Finished = yield WAIT
+                running -= 1
+                yield from self._settle(done, bubbles, ready)
+        for bubble in bubbles:
+            if not isinstance(bubble, GraphInterrupt):
+                raise _Failed(bubble)
+        if bubbles:
+            raise GraphInterrupt(tuple(i for b in bubbles for i in cast("GraphInterrupt", b).interrupts))
+
+    def _settle(self, done: Finished, bubbles: list[GraphBubbleUp], ready: deque[Task]) -> Conduct:
+        """A task is over: keep what it wrote, then tell the consumer."""
+        task, error = done.task, done.error
+        machine, keeper = self.machine, self.keeper
+        entry: TaskFinished
+        if error is None:
+            entry = machine.finished(task)
+        elif isinstance(error, GraphBubbleUp):
+            bubbles.append(error)
+            if not isinstance(error, GraphInterrupt) or not error.interrupts:
+                return
+            entry = machine.paused(task, error.interrupts)
+        else:
+            error.add_note(f"During task with name {task.name!r} and id {task.id!r}")
+            entry = machine.failed(task, error)
+        if keeper is not None:
+            keeper.write(machine, task.id, entry.writes)
+            if keeper.durability == "sync":
+                yield Call(keeper.wait())
+        machine.show(entry)
+        if entry.error is not None:
+            if task.node.handler is None:
+                raise _Failed(entry.error)
+            ready.append(machine.handler_of(task, entry.error))
+
+    def _checkpoint(self) -> Conduct:
+        """A superstep is applied: it is saved."""
+        keeper = cast("Keeper", self.keeper)
+        cast("Any", self.machine.ledger).pending.clear()
+        keeper.advance(self.machine, "loop")
+        if keeper.durability == "sync":
+            yield Call(keeper.wait())
+
+    def _show_where_it_stops(self) -> None:
+        if self.keeper is not None:
+            self.machine.schedule()
+            checkpointed(self._log, self.machine, self.keeper)
+
+    def _wait_for_answers(self, stopped: GraphInterrupt) -> Conduct:
+        """The run waits. Inside another graph, that one waits too; the outermost ends."""
+        if self.around is not None:
+            return stopped
+        if self.keeper is not None:
+            self.keeper.end(self.machine, failed=True)
+        self.interrupts = list(stopped.interrupts)
+        self.machine.stopped()
+        if not stopped.interrupts:
+            self._log.write(Asked())
         return None
+        yield  # a generator like all that conducts
 
-    def _hand_on(self, tasks: Sequence[Task]) -> Sequence[Task]:
-        """The first task only hands the input on; without a conditional entry there is nothing to run."""
-        (start,) = tasks
-        if start.node.branches:
-            return tasks
+    def _save_rest(self, failure: BaseException | None) -> Conduct:
+        """The run is over; wait until it is saved. What failed: the run, or else the saving."""
+        if self.keeper is None:
+            return failure
         try:
-            start.writes = start.node.writes(start.input)
-        except Exception as error:
-            raise _Failed(error) from error
-        return self._settle(Finished(task=start))
+            if self.machine.ledger is not None and not self.interrupts:
+                self.keeper.end(self.machine, failed=failure is not None)
+            yield Call(self.keeper.wait(), final=True)
+        except Exception as lost:
+            if failure is None:
+                return lost
+            failure.add_note(f"The run could not be saved either: {lost!r}")
+        finally:
+            self.keeper.queue.close()
+        return failure
 
-    def _settle(self, done: Finished) -> Sequence[Task]:
-        """Tell the machine that a task is over; the tasks to start next."""
-        if done.error is not None:
-            done.error.add_note(f"During task with name {done.task.name!r} and id {done.task.id!r}")
-            self.machine.failed(done.task, done.error)
-            raise _Failed(done.error)
-        try:
-            return self.machine.finished(done.task)
-        except Exception as error:
-            # It ends the run as a node's does: what was streamed before is handed out.
-            raise _Failed(error) from error
+
+def _namespace(request: Request) -> str:
+    """Where a graph stands: below the task that calls it, numbered if the task has called others before.
+
+    One that keeps one history for a thread stands at the path of the nodes, without the ids of their tasks.
+    """
+    given = str(request.config["configurable"].get("checkpoint_ns") or "")
+    if request.parent is None:
+        # One of LangGraph's nodes may call the graph; its task's namespace is around it then.
+        return given if TASK_ID in request.config["configurable"] else ""
+    if request.settings.one_history:
+        given = NAMESPACE_SEPARATOR.join(p.split(TASK_SEPARATOR)[0] for p in given.split(NAMESPACE_SEPARATOR))
+    number = next(request.parent.graphs)
+    return f"{given}{NAMESPACE_SEPARATOR}{number}" if number else given
+
+
+def _handed_on(task: Task) -> Finished:
+    """``START`` only hands its input on; without a conditional entry there is nothing to run."""
+    try:
+        task.writes = task.node.writes(task.input)
+    except Exception as error:
+        return Finished(task=task, error=error)
+    return Finished(task=task)
 
 
 def _tell(told: Any, *, final: bool = False) -> Generator[Instruction, Any, None]:

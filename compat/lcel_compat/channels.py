@@ -13,7 +13,9 @@ import collections.abc
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Self
 
+from lcel_compat._constants import OVERWRITE
 from lcel_compat.errors import EmptyChannelError, InvalidUpdateError
+from lcel_compat.types import Overwrite
 
 
 class _Missing:
@@ -73,6 +75,14 @@ class Channel:
             raise EmptyChannelError(f"Channel {self.key!r} is empty.")
         return self.value
 
+    def checkpoint(self) -> Any:
+        """What a checkpoint keeps of it, in LangGraph's form; ``MISSING`` for nothing."""
+        return self.value
+
+    def restore(self, kept: Any) -> None:
+        """Take the value that a checkpoint kept."""
+        self.value = kept
+
     def update(self, writes: Sequence[Any]) -> bool:
         """Take the writes of one superstep; answer whether anything changed."""
         raise NotImplementedError
@@ -128,11 +138,29 @@ class Reduced(Channel):
     def update(self, writes: Sequence[Any]) -> bool:
         if not writes:
             return False
-        first, rest = (writes[0], writes[1:]) if self.value is MISSING else (self.value, writes)
+        total, rest = (writes[0], writes[1:]) if self.value is MISSING else (self.value, writes)
         for write in rest:
-            first = self.reducer(first, write)
-        self.value = first
+            if type(write) is Overwrite or (type(write) is dict and overwrites(write)):
+                self.value = self._overwritten(writes)
+                return True
+            total = self.reducer(total, write)
+        self.value = total
         return True
+
+    def _overwritten(self, writes: Sequence[Any]) -> Any:
+        """The one value that replaces what is there; LangGraph drops the writes after it, too."""
+        total = self.value
+        replaced = False
+        for write in writes if total is not MISSING else writes[1:]:
+            if not (isinstance(write, Overwrite) or overwrites(write)):
+                continue
+            if replaced:
+                raise InvalidUpdateError(
+                    f"State key {self.key!r} was overwritten twice in one superstep. Let one node alone write"
+                    " Overwrite(...) to it."
+                )
+            total, replaced = overwriting(write), True
+        return total
 
 
 class Ephemeral(Channel):
@@ -151,6 +179,20 @@ class Ephemeral(Channel):
         return had
 
 
+def overwrites(write: Any) -> bool:
+    """Whether a write replaces a reduced value: ``Overwrite``, or a dict that says so after a way through JSON."""
+    if not isinstance(write, dict):
+        return isinstance(write, Overwrite)
+    return (len(write) == 1 and OVERWRITE in write) or (write.get("type") == OVERWRITE and "value" in write)
+
+
+def overwriting(write: Any) -> Any:
+    """The value of a write that overwrites."""
+    if isinstance(write, Overwrite):
+        return write.value
+    return write[OVERWRITE] if OVERWRITE in write else write["value"]
+
+
 class AfterFinish(Channel):
     """What an edge leaves for a deferred node: available when nothing else is left to run."""
 
@@ -165,6 +207,12 @@ class AfterFinish(Channel):
     @property
     def available(self) -> bool:
         return self.finished and self.value is not MISSING
+
+    def checkpoint(self) -> Any:
+        return MISSING if self.value is MISSING else (self.value, self.finished)
+
+    def restore(self, kept: Any) -> None:
+        self.value, self.finished = kept
 
     def update(self, writes: Sequence[Any]) -> bool:
         if not writes:
@@ -214,6 +262,19 @@ class Barrier(Channel):
             missing = ", ".join(sorted(self.sources - self.value))
             raise EmptyChannelError(f"Join {self.key!r} still waits for {missing}.")
 
+    def checkpoint(self) -> Any:
+        seen = set(self.value)
+        return (seen, self.finished) if self.waits else seen
+
+    def restore(self, kept: Any) -> None:
+        seen, self.finished = kept if self.waits else (kept, False)
+        self.value = frozenset(seen)
+
+    def copy(self) -> Self:
+        other = super().copy()
+        other.finished = self.finished
+        return other
+
     def update(self, writes: Sequence[Any]) -> bool:
         seen = self.value | set(writes)
         changed = bool(seen != self.value)
@@ -239,6 +300,12 @@ class Packets(Channel):
     __slots__ = ()
 
     transient = True
+
+    def checkpoint(self) -> Any:
+        return [] if self.value is MISSING else list(self.value)
+
+    def restore(self, kept: Any) -> None:
+        self.value = tuple(kept) or MISSING
 
     def update(self, writes: Sequence[Any]) -> bool:
         had = self.value is not MISSING

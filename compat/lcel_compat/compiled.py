@@ -14,16 +14,26 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, cast
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lcel_compat import _config
+from lcel_compat._allowlist import with_allowlist
+from lcel_compat._constants import INTERRUPT, TASK_ID
+from lcel_compat._context import TaskScope, parent_of
 from lcel_compat._drive import AsyncRun, SyncRun
-from lcel_compat._later import refuse
+from lcel_compat._foreign import adopted
+from lcel_compat._machine import Breakpoints
 from lcel_compat._program import Program
+from lcel_compat._refused import refuse
+from lcel_compat._request import Request, Settings
 from lcel_compat._schema import json_schema, portable
-from lcel_compat._session import Request
+from lcel_compat.errors import NoCheckpointerError
 from lcel_compat.modes import EventFilter, check_modes
-from lcel_compat.modes.events import EVERYTHING
-from lcel_compat.types import ContextT, InputT, OutputT, StateT
+from lcel_compat.runtime import RunControl
+from lcel_compat.types import All, Checkpointer, ContextT, Durability, GraphOutput, InputT, OutputT, StateT
 
 if TYPE_CHECKING:
+    from langgraph.cache.base import BaseCache
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.store.base import BaseStore
+
     from lcel_compat.graph import StateGraph
     from lcel_compat.types import StreamMode
 
@@ -35,15 +45,41 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         builder: The builder it was made of.
         config: What ``with_config`` bound to it.
         buffer: How many items a run may be ahead of its consumer.
+        checkpointer: What saves its runs.
+        store: What nodes keep things in, across threads.
+        cache: What keeps the writes of nodes with a cache policy.
+        context_schema: The class of what callers pass as ``context``.
+        interrupt_before_nodes: The nodes before which every run stops.
+        interrupt_after_nodes: The nodes after which it stops.
+        step_timeout: How long a superstep may take, in seconds; ``None`` for no limit.
+        debug: Whether runs print their updates and values.
     """
 
     def __init__(
-        self, *, builder: StateGraph[StateT, ContextT, InputT, OutputT], program: Program, buffer: int
+        self,
+        *,
+        builder: StateGraph[StateT, ContextT, InputT, OutputT],
+        program: Program,
+        buffer: int,
+        checkpointer: Checkpointer = None,
+        store: BaseStore | None = None,
+        cache: BaseCache[Any] | None = None,
+        interrupt_before: Breakpoints = (),
+        interrupt_after: Breakpoints = (),
+        debug: bool = False,
     ) -> None:
         self.builder = builder
         self.name = program.name
         self.config: RunnableConfig | None = None
         self.buffer = buffer
+        self.checkpointer = checkpointer
+        self.store = store
+        self.cache = cache
+        self.context_schema = builder.context_schema
+        self.interrupt_before_nodes = interrupt_before
+        self.interrupt_after_nodes = interrupt_after
+        self.step_timeout: float | None = None
+        self.debug = debug
         self._program = program
 
     # Configuration and schemas -------------------------------------------------------------------------
@@ -81,55 +117,107 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         input: Any,
         config: RunnableConfig | None = None,
         *,
-        output_keys: str | Sequence[str] | None = None,
+        context: ContextT | None = None,
         stream_mode: StreamMode | Sequence[StreamMode] = "values",
+        print_mode: StreamMode | Sequence[StreamMode] = (),
+        output_keys: str | Sequence[str] | None = None,
+        interrupt_before: All | Sequence[str] | None = None,
+        interrupt_after: All | Sequence[str] | None = None,
+        durability: Durability | None = None,
+        control: RunControl | None = None,
+        version: Literal["v1", "v2"] = "v1",
         **kwargs: Any,
     ) -> Any:
         """Run the graph.
 
         Args:
-            input: A dict with some of the state's keys, or an instance of the state's class.
-            config: Configuration of the run: tags, metadata, callbacks, ``recursion_limit``, ``max_concurrency``, ….
-            output_keys: The keys to return, the output schema's if not said.
+            input: A dict with some of the state's keys, or an instance of the state's class; in a thread also ``None``,
+                to go on where it stopped, or a ``Command``.
+            config: Configuration of the run: tags, metadata, callbacks, ``recursion_limit``, ``max_concurrency``, and
+                under ``configurable`` the ``thread_id`` of a graph with a saver.
+            context: What nodes find as ``runtime.context``.
             stream_mode: With any other mode than ``"values"``, return the list of that mode's items.
+            print_mode: Modes whose items are printed as they come; they change nothing of the result.
+            output_keys: The keys to return, the output schema's if not said.
+            interrupt_before: The nodes to stop before, instead of those the graph was compiled with.
+            interrupt_after: The nodes to stop after, instead of those the graph was compiled with.
+            durability: When the run saves: ``"sync"``, ``"async"`` (if not said) or ``"exit"``.
+            control: By which another thread or task may ask the run to stop between two supersteps.
+            version: With ``"v2"``, return a ``GraphOutput``.
 
         Returns:
-            The final state as a dict, or ``None`` if nothing of the output was ever written.
+            The final state as a dict, or ``None`` if nothing of the output was ever written. A run that waits for
+            answers has the questions under ``__interrupt__``.
         """
+        asked = self._asked(
+            context=context,
+            print_mode=print_mode,
+            interrupt_before=interrupt_before,
+            interrupt_after=interrupt_after,
+            durability=durability,
+            control=control,
+            version=version,
+            **kwargs,
+        )
         if stream_mode != "values":
-            return list(self.stream(input, config, stream_mode=stream_mode, output_keys=output_keys, **kwargs))
-        refuse("invoke", kwargs)
-        run = self._sync(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
+            request = self._stream_request(input, config, stream_mode, output_keys, asked)
+            return list(self._sync(request).items())
+        run = self._sync(self._request(input, config, self._keys(output_keys, self._program.output.keys), **asked))
         for _ in run.items():
             pass
-        return run.result()
+        return self._returned(run, version)
 
     async def ainvoke(
         self,
         input: Any,
         config: RunnableConfig | None = None,
         *,
-        output_keys: str | Sequence[str] | None = None,
+        context: ContextT | None = None,
         stream_mode: StreamMode | Sequence[StreamMode] = "values",
+        print_mode: StreamMode | Sequence[StreamMode] = (),
+        output_keys: str | Sequence[str] | None = None,
+        interrupt_before: All | Sequence[str] | None = None,
+        interrupt_after: All | Sequence[str] | None = None,
+        durability: Durability | None = None,
+        control: RunControl | None = None,
+        version: Literal["v1", "v2"] = "v1",
         **kwargs: Any,
     ) -> Any:
         """Run the graph on the event loop; see ``invoke``."""
+        asked = self._asked(
+            context=context,
+            print_mode=print_mode,
+            interrupt_before=interrupt_before,
+            interrupt_after=interrupt_after,
+            durability=durability,
+            control=control,
+            version=version,
+            **kwargs,
+        )
         if stream_mode != "values":
-            items = self.astream(input, config, stream_mode=stream_mode, output_keys=output_keys, **kwargs)
-            return [item async for item in items]
-        refuse("ainvoke", kwargs)
-        run = self._async(self._request(input, config, self._keys(output_keys, self._program.output.keys)))
+            request = self._stream_request(input, config, stream_mode, output_keys, asked)
+            return [item async for item in self._async(request).items()]
+        run = self._async(self._request(input, config, self._keys(output_keys, self._program.output.keys), **asked))
         async for _ in run.items():
             pass
-        return run.result()
+        return self._returned(run, version)
 
     def stream(
         self,
         input: Any,
         config: RunnableConfig | None = None,
         *,
+        context: ContextT | None = None,
         stream_mode: StreamMode | Sequence[StreamMode] | None = None,
+        print_mode: StreamMode | Sequence[StreamMode] = (),
         output_keys: str | Sequence[str] | None = None,
+        interrupt_before: All | Sequence[str] | None = None,
+        interrupt_after: All | Sequence[str] | None = None,
+        durability: Durability | None = None,
+        control: RunControl | None = None,
+        subgraphs: bool = False,
+        debug: bool | None = None,
+        version: Literal["v1", "v2"] = "v1",
         **kwargs: Any,
     ) -> Generator[Any, None, None]:
         """Run the graph and look at it in one or several modes.
@@ -137,31 +225,72 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         Args:
             input: As for ``invoke``.
             config: As for ``invoke``.
+            context: As for ``invoke``.
             stream_mode: A mode, or a list of modes; ``"updates"`` if not said (``"values"`` inside another graph).
                 The modes are described in ``lcel_compat.modes``.
+            print_mode: As for ``invoke``.
             output_keys: The keys that ``values`` and ``updates`` show, all if not said.
+            interrupt_before: As for ``invoke``.
+            interrupt_after: As for ``invoke``.
+            durability: As for ``invoke``.
+            control: As for ``invoke``.
+            subgraphs: Show what graphs inside this one do as well.
+            debug: Print updates and values.
+            version: With ``"v2"``, yield dicts that say what they are (``lcel_compat.parts``).
 
         Yields:
-            Bare items of one mode, ``(mode, item)`` of several.
+            Bare items of one mode, ``(mode, item)`` of several; with ``subgraphs`` ``(namespace, item)`` and
+            ``(namespace, mode, item)``; with ``version="v2"`` ``{"type", "ns", "data"}``, of values ``"interrupts"`` too.
 
         Raises:
             ValueError: If a mode does not exist, or there is none.
         """
-        refuse("stream", kwargs)
-        return self._sync(self._stream_request(input, config, stream_mode, output_keys)).items()
+        asked = self._asked(
+            context=context,
+            print_mode=print_mode,
+            interrupt_before=interrupt_before,
+            interrupt_after=interrupt_after,
+            durability=durability,
+            control=control,
+            subgraphs=subgraphs,
+            debug=debug,
+            version=version,
+            **kwargs,
+        )
+        return self._sync(self._stream_request(input, config, stream_mode, output_keys, asked)).items()
 
     def astream(
         self,
         input: Any,
         config: RunnableConfig | None = None,
         *,
+        context: ContextT | None = None,
         stream_mode: StreamMode | Sequence[StreamMode] | None = None,
+        print_mode: StreamMode | Sequence[StreamMode] = (),
         output_keys: str | Sequence[str] | None = None,
+        interrupt_before: All | Sequence[str] | None = None,
+        interrupt_after: All | Sequence[str] | None = None,
+        durability: Durability | None = None,
+        control: RunControl | None = None,
+        subgraphs: bool = False,
+        debug: bool | None = None,
+        version: Literal["v1", "v2"] = "v1",
         **kwargs: Any,
     ) -> AsyncGenerator[Any, None]:
         """Run the graph on the event loop and look at it in one or several modes; see ``stream``."""
-        refuse("astream", kwargs)
-        return self._async(self._stream_request(input, config, stream_mode, output_keys)).items()
+        asked = self._asked(
+            context=context,
+            print_mode=print_mode,
+            interrupt_before=interrupt_before,
+            interrupt_after=interrupt_after,
+            durability=durability,
+            control=control,
+            subgraphs=subgraphs,
+            debug=debug,
+            version=version,
+            **kwargs,
+        )
+        return self._async(self._stream_request(input, config, stream_mode, output_keys, asked)).items()
 
     def stream_events(  # type: ignore[override]  # v3 is refused
         self,
@@ -254,29 +383,106 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
             raise ValueError(f"output_keys names {unknown!r}, which the state does not have; its keys are {known}.")
         return keys
 
+    def _asked(
+        self,
+        *,
+        print_mode: StreamMode | Sequence[StreamMode] = (),
+        interrupt_before: All | Sequence[str] | None = None,
+        interrupt_after: All | Sequence[str] | None = None,
+        durability: Durability | None = None,
+        subgraphs: bool = False,
+        debug: bool | None = None,
+        version: Literal["v1", "v2"] = "v1",
+        **others: Any,
+    ) -> dict[str, Any]:
+        """What a caller asks for beside input, configuration, modes and keys, in the form of a ``Request``.
+
+        Raises:
+            TypeError: For an argument that there is not.
+            ValueError: For a value that cannot be.
+        """
+        refuse("stream", {name: value for name, value in others.items() if name not in ("context", "control")})
+        if version not in ("v1", "v2"):
+            raise ValueError(f"version is {version!r}; the forms of a stream are 'v1' and 'v2'.")
+        if durability not in (None, "sync", "async", "exit"):
+            raise ValueError(f"durability is {durability!r}; it can be 'sync', 'async' or 'exit'.")
+        prints: Any = ("updates", "values") if debug or (debug is None and self.debug) else print_mode
+        return {
+            **others,
+            "printed": check_modes(prints) if prints else (),
+            "before": interrupt_before or self.interrupt_before_nodes,
+            "after": interrupt_after or self.interrupt_after_nodes,
+            "durability": durability,
+            "below": bool(subgraphs),
+            "as_parts": version == "v2",
+        }
+
+    def _settings(self, parent: TaskScope | None, config: RunnableConfig) -> Settings:
+        """What the graph was compiled with, and the saver that this run has."""
+        return Settings(
+            saver=self._saver(parent, config),
+            one_history=self.checkpointer is True,
+            store=self.store,
+            cache=self.cache,
+            context_schema=self.context_schema,
+            step_timeout=self.step_timeout,
+        )
+
+    def _saver(self, parent: TaskScope | None, config: RunnableConfig) -> BaseCheckpointSaver[Any] | None:
+        """Its own, or the one that the graph around it lends.
+
+        Raises:
+            NoCheckpointerError: If the graph was told to use the one around it and there is none.
+            ValueError: If there is a saver and no thread.
+        """
+        if self.checkpointer is False:
+            return None
+        if parent is not None:
+            return parent.frame.session.request.settings.saver
+        if self.checkpointer is True:
+            raise NoCheckpointerError(
+                f"The graph {self.name!r} was compiled with checkpointer=True, which is for graphs inside others: they"
+                " use the saver around them. Give the outermost graph a saver."
+            )
+        if self.checkpointer is None:
+            return None
+        if "thread_id" not in config["configurable"]:
+            raise ValueError(
+                f"The graph {self.name!r} has a saver, so a run needs a thread: pass"
+                ' {"configurable": {"thread_id": "..."}} as config, the same one to continue.'
+            )
+        return with_allowlist(self.checkpointer, self.builder.schemas)
+
     def _request(
         self, value: Any, config: RunnableConfig | None, keys: tuple[str, ...], **asked: Any
     ) -> Callable[[], Request]:
         """What a caller asks for, checked now, under a configuration that is worked out when the run begins."""
         events = "events" in asked.get("modes", ())
-        asked = {"event_filter": EVERYTHING, **asked}
 
         def begin() -> Request:
             resolved = _config.checked(_config.resolve(self.config, config, events=events))
-            return Request(value=value, config=resolved, output_keys=keys, **asked)
+            parent = parent_of(resolved)
+            settings = self._settings(parent, resolved)
+            given = adopted(value)
+            return Request(value=given, config=resolved, settings=settings, parent=parent, output_keys=keys, **asked)
 
         return begin
 
     def _stream_request(
-        self, value: Any, config: RunnableConfig | None, stream_mode: Any, output_keys: Any
+        self,
+        value: Any,
+        config: RunnableConfig | None,
+        stream_mode: Any,
+        output_keys: Any,
+        asked: dict[str, Any],
     ) -> Callable[[], Request]:
         if stream_mode is None:
             # Called by a graph as one of its nodes, it answers with its state, not with its nodes' updates.
-            nested = (config or {}).get("configurable", {}).get("checkpoint_ns")
+            nested = TASK_ID in (config or {}).get("configurable", {})
             stream_mode = "values" if nested else "updates"
         keys = self._keys(output_keys, self._program.state)
         modes = check_modes(stream_mode)
-        return self._request(value, config, keys, modes=modes, labelled=not isinstance(stream_mode, str))
+        return self._request(value, config, keys, modes=modes, labelled=not isinstance(stream_mode, str), **asked)
 
     def _events_request(
         self,
@@ -288,8 +494,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         output_keys: Any = None,
         **kwargs: Any,
     ) -> Callable[[], Request]:
-        refuse("astream_events", kwargs)
-
+        asked = self._asked(**kwargs)
         chunk_modes = check_modes(stream_mode)
         if "events" in chunk_modes:
             raise ValueError(
@@ -303,7 +508,19 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
             chunk_modes=chunk_modes,
             chunks_labelled=not isinstance(stream_mode, str),
             event_filter=event_filter,
+            **asked,
         )
+
+    def _returned(self, run: SyncRun | AsyncRun, version: str) -> Any:
+        """What ``invoke`` returns of a run."""
+        state, interrupts = run.result(), run.interrupts
+        if version == "v2":
+            build = self._program.output.build
+            whole = state if build is None or not isinstance(state, dict) else build(state)
+            return GraphOutput(value=whole, interrupts=tuple(interrupts))
+        if not interrupts:
+            return state
+        return {**state, INTERRUPT: interrupts} if isinstance(state, dict) else {INTERRUPT: interrupts}
 
     def _sync(self, request: Callable[[], Request]) -> SyncRun:
         return SyncRun(self._program, request, self.buffer)

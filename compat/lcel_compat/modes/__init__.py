@@ -1,14 +1,15 @@
 """Stream modes: each a projection of the run's log, in a module of its own.
 
-=============  ==========================================================================================
-``values``     the whole state, after each superstep that changed it
-``updates``    ``{node: update}``, for each node as it finishes
-``custom``     what nodes sent with their stream writer
-``messages``   ``(message or chunk, metadata)``: tokens, and finished messages that no token announced
-``tasks``      nodes as they start and finish, with inputs, results and errors
-``debug``      ``tasks`` with step, time and type around each
-``events``     what ``astream_events(version="v2")`` gives
-=============  ==========================================================================================
+===============  ==========================================================================================
+``values``       the whole state, after each superstep that changed it
+``updates``      ``{node: update}``, for each node as it finishes
+``custom``       what nodes sent with their stream writer
+``messages``     ``(message or chunk, metadata)``: tokens, and finished messages that no token announced
+``tasks``        nodes as they start and finish, with inputs, results and errors
+``checkpoints``  every checkpoint, of a run that is saved
+``debug``        ``checkpoints`` and ``tasks`` with step, time and type around each
+``events``       what ``astream_events(version="v2")`` gives
+===============  ==========================================================================================
 
 A mode is a class with ``reads`` (the kinds of log entries it wants) and ``project`` (an entry to items). To add one,
 write the class and enter it in ``MODES``.
@@ -21,9 +22,10 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from lcel_compat._log import Namespace, Projection
+from lcel_compat.modes.checkpoints import Checkpoints
 from lcel_compat.modes.custom import Custom
 from lcel_compat.modes.debug import Debug
-from lcel_compat.modes.events import EventFilter, Events
+from lcel_compat.modes.events import EVERYTHING, EventFilter, Events
 from lcel_compat.modes.messages import Messages
 from lcel_compat.modes.tasks import Tasks
 from lcel_compat.modes.updates import Updates
@@ -40,14 +42,16 @@ class Scope:
         namespace: Where the run's graph stands, ``()`` for the outermost.
         input: What the run was given; the first event carries it.
         event_filter: Which events ``events`` shows.
+        below: Whether graphs inside this one are shown too; an item of ``messages`` then comes with its namespace.
     """
 
     output_keys: tuple[str, ...]
     state_keys: tuple[str, ...]
     is_root: bool
     namespace: Namespace
-    input: Any
-    event_filter: EventFilter
+    input: Any = None
+    event_filter: EventFilter = EVERYTHING
+    below: bool = False
 
 
 Factory: TypeAlias = Callable[[Scope], Projection]
@@ -56,12 +60,13 @@ MODES: Final[Mapping[str, Factory]] = {
     "values": lambda scope: Values(),
     "updates": lambda scope: Updates(scope.output_keys, is_root=scope.is_root),
     "custom": lambda scope: Custom(),
-    "messages": lambda scope: Messages(scope.namespace),
+    "messages": lambda scope: Messages(scope.namespace, below=scope.below),
+    "checkpoints": lambda scope: Checkpoints(),
     "tasks": lambda scope: Tasks(scope.state_keys),
     "debug": lambda scope: Debug(scope.state_keys),
     "events": lambda scope: Events(scope.input, scope.event_filter),
 }
-"""The modes there are."""
+"""The modes there are. Several may read one entry of the log; their items come in this order, as LangGraph's do."""
 
 LIVE: Final = frozenset({"custom", "messages", "events"})
 """Modes whose items come up while a node is running."""

@@ -20,19 +20,26 @@ from lcel_compat.modes.tasks import user_tags
 from lcel_compat.types import Command
 
 Item: TypeAlias = tuple[BaseMessage, dict[str, Any]]
+Placed: TypeAlias = tuple[Namespace, Item]
+"""An item and the namespace of the graph it comes from."""
 
 
 class Messages:
-    """Gives ``(message or chunk, metadata)`` of the models and nodes of one graph, not of graphs inside it.
+    """Gives ``(message or chunk, metadata)`` of the models and nodes of one graph.
 
     The metadata are those of the model's run (``langgraph_step``, ``langgraph_node``, ``ls_provider``, …) and the
     run's ``tags``, if it has any.
+
+    Args:
+        namespace: The graph's.
+        below: Show graphs inside it too; each item then comes with the namespace of its graph.
     """
 
     reads: tuple[type[Entry], ...] = (RunStarted, RunStreamed, RunEnded, RunFailed)
 
-    def __init__(self, namespace: Namespace) -> None:
+    def __init__(self, namespace: Namespace, *, below: bool = False) -> None:
         self._namespace = NAMESPACE_SEPARATOR.join(namespace)
+        self._below = below
         self._watched: dict[UUID, dict[str, Any] | None] = {}
         self._seen: set[str] = set()
         self._forms: dict[type, Any] = {
@@ -42,9 +49,9 @@ class Messages:
             RunFailed: self._failed,
         }
 
-    def project(self, entry: RunStarted | RunStreamed | RunEnded | RunFailed) -> Sequence[Item]:
+    def project(self, entry: RunStarted | RunStreamed | RunEnded | RunFailed) -> Sequence[Item | Placed]:
         found: Sequence[Item] = self._forms[type(entry)](entry)
-        return found
+        return [(_around(entry.run), item) for item in found] if self._below else found
 
     def _started(self, entry: RunStarted) -> Sequence[Item]:
         run = entry.run
@@ -59,6 +66,8 @@ class Messages:
 
     def _here(self, metadata: Mapping[str, Any]) -> bool:
         """Whether a run belongs to this graph, and not to one inside it; a model outside any node counts as ours."""
+        if self._below:
+            return True
         namespace = str(metadata.get("langgraph_checkpoint_ns", "")).rpartition(NAMESPACE_SEPARATOR)[0]
         return namespace in ("", self._namespace)
 
@@ -91,6 +100,11 @@ class Messages:
             tags = user_tags(run.tags) if run.type == "chat_model" else []
             metadata = self._watched[run.id] = {**run.metadata, "tags": tags} if tags else dict(run.metadata)
         return message, metadata
+
+
+def _around(run: Run) -> Namespace:
+    """The namespace of the graph that a run belongs to."""
+    return tuple(str(run.metadata.get("langgraph_checkpoint_ns", "")).split(NAMESPACE_SEPARATOR))[:-1]
 
 
 def _final_message(output: Any) -> Sequence[BaseMessage]:

@@ -8,6 +8,7 @@ from typing import Any
 from lcel_compat._constants import RUN_METADATA
 from lcel_compat._log import Entry, TaskFinished, TaskStarted
 from lcel_compat._machine import Task
+from lcel_compat.types import Interrupt
 
 
 class Tasks:
@@ -23,7 +24,9 @@ class Tasks:
         self._keys = frozenset(state_keys)
 
     def project(self, entry: TaskStarted | TaskFinished) -> Sequence[dict[str, Any]]:
-        return (self.started(entry.task) if isinstance(entry, TaskStarted) else self.finished(entry),)
+        if isinstance(entry, TaskStarted):
+            return (self.started(entry.task),)
+        return () if entry.cached else (self.finished(entry),)
 
     def started(self, task: Task) -> dict[str, Any]:
         """The item for a task that is about to run."""
@@ -42,8 +45,13 @@ class Tasks:
             "name": entry.task.name,
             "error": entry.error,
             "result": gathered((k, v) for k, v in entry.writes if k in self._keys),
-            "interrupts": [],
+            "interrupts": [described(interrupt) for interrupt in entry.interrupts],
         }
+
+
+def described(interrupt: Interrupt) -> dict[str, Any]:
+    """An interrupt as a dict."""
+    return {"value": interrupt.value, "id": interrupt.id, "response_schema": interrupt.response_schema}
 
 
 def gathered(writes: Iterator[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,104 @@
+"""Where the items of a run go, and in which form.
+
+A run has a sink of its own, if anybody reads it; a graph that runs inside a node of another writes to the sinks of the
+graphs around it as well, where they were asked to show what is below them (``subgraphs=True``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from lcel_compat._constants import INTERRUPT, START
+from lcel_compat._log import Namespace
+from lcel_compat._mailbox import Mailbox
+
+Form: TypeAlias = Callable[[Namespace, str, Any], Any]
+"""Makes what the consumer gets of a namespace, a mode and an item."""
+Emit: TypeAlias = Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sink:
+    """A consumer.
+
+    Attributes:
+        mailbox: Its queue.
+        modes: What it reads.
+        printed: The modes whose items are printed.
+        form: What it is handed for an item; ``None`` for the item alone.
+        below: Whether it sees what graphs inside do.
+    """
+
+    mailbox: Mailbox
+    modes: tuple[str, ...] = ()
+    printed: tuple[str, ...] = ()
+    form: Form | None = None
+    below: bool = False
+
+    def emit(self, namespace: Namespace, mode: str, *, placed: bool = False) -> Emit:
+        """What takes the items of one mode of one graph; ``placed`` ones come with their namespace."""
+        give, form = self.mailbox.give, self.form
+        if placed:
+            return lambda item: give(item[1] if form is None else form(item[0], mode, item[1]))
+        if form is None:
+            return give
+        return lambda item: give(form(namespace, mode, item))
+
+    def print(self, namespace: Namespace, mode: str, *, placed: bool = False) -> Emit:
+        """What prints the items of one mode of one graph."""
+
+        def show(item: Any) -> None:
+            where, what = item if placed else (namespace, item)
+            print(f"{_bold(f'[{mode}]')}{_yellow(where) if self.below and where else ''} {what!r}")
+
+        return show
+
+
+def form_of(*, labelled: bool, below: bool) -> Form | None:
+    """The form of items of one mode or several, of one graph or several."""
+    if below:
+        return (lambda ns, mode, item: (ns, mode, item)) if labelled else (lambda ns, mode, item: (ns, item))
+    return (lambda ns, mode, item: (mode, item)) if labelled else None
+
+
+def parts(output: Callable[[Any], Any] | None, state: Callable[[Any], Any] | None) -> Form:
+    """The form of ``version="v2"``: a dict that says what it is, with values as instances of the schema's class.
+
+    Args:
+        output: Makes an instance of the output's class of a dict.
+        state: Makes an instance of the state's class of a dict.
+    """
+
+    def part(namespace: Namespace, mode: str, item: Any) -> dict[str, Any]:
+        if mode == "values":
+            interrupts: tuple[Any, ...] = ()
+            if isinstance(item, dict):
+                interrupts = item.get(INTERRUPT, ())
+                item = {key: value for key, value in item.items() if key != INTERRUPT}
+                item = item if output is None else output(item)
+            return {"type": mode, "ns": namespace, "data": item, "interrupts": interrupts}
+        if state is not None and mode == "checkpoints":
+            item = with_values(item, state)
+        elif state is not None and mode == "debug" and item["type"] == "checkpoint":
+            item = {**item, "payload": with_values(item["payload"], state)}
+        return {"type": mode, "ns": namespace, "data": item}
+
+    return part
+
+
+def with_values(payload: dict[str, Any], build: Callable[[Any], Any]) -> dict[str, Any]:
+    """A checkpoint's payload with its values as an instance of the state's class, once the input has made them complete."""
+    values = payload["values"]
+    return (
+        {**payload, "values": build(values)} if isinstance(values, dict) and START not in payload["next"] else payload
+    )
+
+
+def _bold(text: str) -> str:
+    return f"\033[1m{text}\033[0m"
+
+
+def _yellow(namespace: Namespace) -> str:
+    return f" \033[33;1m[graph={namespace}]\033[0m"
