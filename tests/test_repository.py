@@ -37,7 +37,15 @@ PUBLIC = {
         "add_messages",
         "get_stream_writer",
     ],
-    "lcel_adapters": ["RunnableNode", "as_node"],
+    "lcel_adapters": [
+        "FaceError",
+        "FaceInterruptError",
+        "LegacyFace",
+        "RunnableNode",
+        "as_lcel",
+        "as_node",
+        "to_langgraph",
+    ],
 }
 """The names that each package exports; a name is added here on purpose or not at all."""
 

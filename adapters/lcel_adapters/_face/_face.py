@@ -9,7 +9,8 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
+from langchain_core.runnables.base import RunnableBindingBase
 
 from lcel_adapters._face._beside import Beside, MakeBeside, muted, steps_of, whole
 from lcel_adapters._face._graphs import Shape, Silent, place_of, silent_graph
@@ -67,14 +68,15 @@ def as_lcel(graph: Any, *, input: FaceInput = None, output: FaceOutput = None) -
     return face
 
 
-def _unbound(chain: Runnable[Any, Any]) -> tuple[list[RunnableBinding[Any, Any]], Runnable[Any, Any]]:
+def _unbound(chain: Runnable[Any, Any]) -> tuple[list[RunnableBindingBase[Any, Any]], Runnable[Any, Any]]:
     """What a chain is bound to, outermost first, and the chain itself.
 
-    ``with_config`` and ``bind`` have ways of their own to be composed and observed (``RunnableBinding`` merges its
-    configuration before ``astream_events`` looks at it, runnables/base.py:6319), so they stay outside of the face.
+    Bindings (``with_config``, ``bind``, a message history) have ways of their own to be composed and observed: they
+    merge their configuration before ``astream_events`` looks at it (runnables/base.py:6319). So they stay outside of
+    the face, unless they are more than bindings, as ``with_retry`` is.
     """
-    bindings: list[RunnableBinding[Any, Any]] = []
-    while type(chain) is RunnableBinding:
+    bindings: list[RunnableBindingBase[Any, Any]] = []
+    while isinstance(chain, RunnableBindingBase) and type(chain).ainvoke is RunnableBindingBase.ainvoke:
         bindings.append(chain)
         chain = chain.bound
     return bindings, chain
