@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 from lcel_compat.compare._contract import Contract
 from lcel_compat.compare._diff import differences
@@ -14,19 +13,21 @@ from lcel_compat.compare._judge import Judge
 from lcel_compat.compare._match import match
 from lcel_compat.compare._model import SEVERITIES, Comparison, Finding
 from lcel_compat.compare._noise import Noises
-from lcel_compat.compare._normal import Side
+from lcel_compat.compare._normal import Side, Source
 from lcel_compat.compare._pairs import Case
 from lcel_compat.compare._recorded import Recorded
+from lcel_compat.compare._text import text_of
 from lcel_compat.compare._timing import slower, timings
+from lcel_compat.events import to_jsonable
 
 
-def compare_events(before: Iterable[Any], after: Iterable[Any], *, contract: Contract | None = None) -> Comparison:
+def compare_events(before: Source, after: Source, *, contract: Contract | None = None) -> Comparison:
     """Compare two recordings of one run each.
 
     Args:
-        before: Events of version 1 or 2 in the order in which they came. An exception among them, as the last item, is
-            the one the run ended with. An attribute ``times`` (milliseconds from the beginning, one per event) gives
-            the timings.
+        before: Events of version 1 or 2 in the order in which they came; they are read once, and may be a generator's.
+            An exception as the last item is the one that the run ended with. Or a run of a recording
+            (``lcel_compat.events.load``), which knows its ending and its times.
         after: The same of the new side.
         contract: What the consumers read; without it, severities follow what known consumers read (EVENTS.md, 2.2).
 
@@ -37,19 +38,23 @@ def compare_events(before: Iterable[Any], after: Iterable[Any], *, contract: Con
 
 
 def compare_recordings(
-    before: Iterable[Iterable[Any]], after: Iterable[Iterable[Any]], *, contract: Contract | None = None
+    before: Iterable[Source], after: Iterable[Source], *, contract: Contract | None = None
 ) -> Comparison:
     """Compare recordings of several inputs, the first with the first and so on; as ``compare_events``.
 
     Raises:
-        ComparisonError: If one side has more inputs than the other.
+        ComparisonError: If one side has more inputs than the other, or they were recorded with other inputs.
     """
-    return compare_samples((_read(old, new) for old, new in zip_longest(before, after)), contract)
+    pairs = enumerate(zip_longest(before, after))
+    return compare_samples((_read(number, old, new) for number, (old, new) in pairs), contract)
 
 
-def _read(before: Iterable[Any] | None, after: Iterable[Any] | None) -> Samples:
+def _read(number: int, before: Source | None, after: Source | None) -> Samples:
     if before is None or after is None:
-        raise ComparisonError("one side has recordings of more inputs than the other: record both with the same inputs")
+        raise ComparisonError(f"only one side has a recording of input {number}: record both with the same inputs")
+    inputs = [text_of(to_jsonable(getattr(source, "input", None))) for source in (before, after)]
+    if inputs[0] != inputs[1]:
+        raise ComparisonError(f"input {number} is {inputs[0]:.80} on one side and {inputs[1]:.80} on the other")
     side = Side()
     return Samples((side.read(before),), (side.read(after),))
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
 from lcel_compat.compare._recorded import NO_RUN, Crowd, Lane, Recorded, Run, adopt
 from lcel_compat.compare._text import Identifiers, Names, Texts, is_message, text_of, value_of
@@ -27,6 +27,36 @@ _NOTHING: Final[dict[str, object]] = {}
 Digests: TypeAlias = dict[object, int]
 
 
+@runtime_checkable
+class HasEvents(Protocol):
+    """A recording of one run that knows more than its events, as ``lcel_compat.events.load`` gives."""
+
+    @property
+    def events(self) -> Sequence[Any]:
+        """The events in the order in which they came."""
+
+
+@runtime_checkable
+class HasEnding(Protocol):
+    """A recording that knows how it ended."""
+
+    @property
+    def ended(self) -> str:
+        """``"complete"``, ``"error"``, or ``"cut"``: nobody knows."""
+
+    @property
+    def error_type(self) -> str:
+        """The dotted class of the exception."""
+
+    @property
+    def error_message(self) -> str:
+        """What it said."""
+
+
+Source: TypeAlias = Iterable[Any] | HasEvents
+"""What a recording is read from."""
+
+
 class Side:
     """What the recordings of one comparison share: texts, and the digests of subtrees."""
 
@@ -34,12 +64,14 @@ class Side:
         self.texts = Texts()
         self.digests: Digests = {}
 
-    def read(self, events: Iterable[Any]) -> Recorded:
-        """The tree of one recording's runs; ``events`` is read once, from its beginning to its end."""
+    def read(self, source: Source) -> Recorded:
+        """The tree of one recording's runs; ``source`` is read once, from its beginning to its end."""
         reader = self.reader()
-        for event in events:
+        for event in source.events if isinstance(source, HasEvents) else source:
             reader.add(event)
-        return reader.finished(times=getattr(events, "times", ()))
+        if isinstance(source, HasEnding) and source.ended != "complete":
+            reader.fail(source.error_type or f"({source.ended})", source.error_message)
+        return reader.finished(times=getattr(source, "times", ()))
 
     def reader(self) -> Reader:
         """What reads a recording event by event: live objects are read before a later step changes them (rule 38)."""
@@ -87,13 +119,18 @@ class Reader:
         position = self._recorded.events
         self._recorded.events += 1
         if isinstance(item, BaseException):
-            self._recorded.error = value_of(self._identifiers.text(item, Names()))
+            plain = cast("dict[str, str]", to_jsonable(item))
+            self.fail(f"{type(item).__module__}.{type(item).__qualname__}", plain["message"])
             return
         event = item if type(item) is dict else to_jsonable(item)
         try:
             self._add(event, position)
         except Exception:  # Keys and values decide what reading them does; their JSON does nothing.
             self._add(to_jsonable(event), position)
+
+    def fail(self, error: str, message: str) -> None:
+        """Take note that the run ended with an exception: its dotted class, and what it said."""
+        self._recorded.error = value_of(self._identifiers.text({"error": error, "message": message}, Names()))
 
     def finished(self, times: Iterable[float] = ()) -> Recorded:
         """The tree of what was read; ``times`` are milliseconds from the beginning, one per event."""
