@@ -13,6 +13,7 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
@@ -53,6 +54,7 @@ def serde_allowlist(schemas: Iterable[Any]) -> set[tuple[str, ...]]:
     return {(cls.__module__, cls.__name__) for cls in (*_messages(), *OURS, *_classes(schemas))}
 
 
+@cache
 def _strict() -> bool:
     """Whether a serializer that was told nothing refuses unknown classes.
 
@@ -123,7 +125,7 @@ def _fields(cls: type) -> Mapping[str, Any]:
     if not (dataclasses.is_dataclass(cls) or is_typeddict(cls) or _has_fields(cls)):
         return {}
     try:
-        return get_type_hints(cls, include_extras=True)
+        return get_type_hints(cls)
     except Exception:  # annotations are code: they raise whatever they like
         resolved = getattr(cls, "model_fields", {})  # pydantic resolved them when it made the class
         return {name: field.annotation for name, field in resolved.items()}

@@ -223,6 +223,7 @@ READ = {
         ["a", 1, {"run_timeout": 2.0, "idle_timeout": None, "refresh_on": "auto", "grace": 1}],
         Send("a", 1, timeout=2),
     ),
+    "packet with one field of a policy": (TASKS, ["a", 1, {"run_timeout": 2.0}], Send("a", 1, timeout=2)),
     "no packet": (TASKS, [1, 2], [1, 2]),
     "lost packet": (TASKS, None, None),
     "too long for a packet": (TASKS, ["a", 1, None, 2], ["a", 1, None, 2]),

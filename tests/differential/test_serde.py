@@ -303,6 +303,22 @@ def test_a_saver_that_keeps_objects_is_given_langgraph_s_own() -> None:
     assert back == {"packet": ours.Send("a", 1, timeout=2), "list": [ours.Overwrite(1)]}
 
 
+def test_what_was_kept_before_langgraph_was_loaded_is_ours_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object that a saver kept as it was given, in a process that has loaded LangGraph since then, is read too."""
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "langgraph.types", None)
+        kept = to_wire_checkpoint({"packet": ours.Send("a", 1)})
+    read = from_wire_checkpoint(kept)
+    assert type(read["packet"]) is ours.Send
+
+
+def test_an_interrupt_of_langgraph_before_it_had_schemas_is_read() -> None:
+    """LangGraph 1.2.0 has no `response_schema`: such an object is an interrupt without one."""
+    theirs: Any = Interrupt(1, "7f")
+    del theirs.response_schema
+    assert from_wire_writes([("t", INTERRUPT, [theirs])]) == [("t", INTERRUPT, [ours.Interrupt(1, "7f")])]
+
+
 class Colour(Enum):
     RED = "red"
 
