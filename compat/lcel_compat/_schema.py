@@ -1,9 +1,10 @@
 """State schemas: which channels a class declares, how its instances are built, its JSON schema.
 
 A state is a TypedDict, a dataclass, a pydantic model, or any other type (then the whole state is the one key
-``__root__``). A key annotated ``Annotated[T, reducer]`` is folded with the reducer, every other key keeps the
-last value. The rules are LangGraph's (``langgraph/graph/state.py``), with two repairs: JSON schemas also work
-for ``typing.TypedDict`` before Python 3.12, and a pydantic model contributes its fields only.
+``__root__``). A key annotated ``Annotated[T, reducer]`` is folded with the reducer, one annotated with a managed
+value (``lcel_compat.managed``) is computed by the run, every other key keeps the last value. The rules are
+LangGraph's (``langgraph/graph/state.py``), with two repairs: JSON schemas also work for ``typing.TypedDict`` before
+Python 3.12, and a pydantic model contributes its fields only.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import typing_extensions
 from pydantic import BaseModel
 
 from lcel_compat._constants import ROOT
+from lcel_compat._refused import because
 from lcel_compat.channels import MISSING, Channel, LastValue, Reduced
 from lcel_compat.errors import InvalidGraphError
+from lcel_compat.managed import Managed, managed_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +34,28 @@ class Schema:
     Attributes:
         source: The class.
         channels: One empty channel for each key, in the order of declaration.
+        managed: What computes each key that nobody can write.
         build: Makes an instance of the class from a mapping; ``None`` where a mapping is the state.
     """
 
     source: Any
     channels: Mapping[str, Channel]
     build: Callable[[Mapping[str, Any]], Any] | None
+    managed: Mapping[str, Managed] = dataclasses.field(default_factory=dict)
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys, in the order of declaration."""
         return tuple(self.channels)
+
+    def computed(self, step: int, stop: int) -> dict[str, Any]:
+        """The values of the managed keys.
+
+        Args:
+            step: The superstep that is about to run.
+            stop: The first superstep that is too many.
+        """
+        return {name: manager.get(step, stop) for name, manager in self.managed.items()}
 
     @property
     def is_root(self) -> bool:
@@ -65,8 +79,10 @@ def read_schema(source: Any) -> Schema:
             f"The state schema {source.__name__!r} cannot be read: {error}. Annotations must be names that"
             " its module knows at run time (define the types before the class, outside of any function)."
         ) from error
-    channels = {name: channel_for(name, hint) for name, hint in hints.items() if name != "__slots__"}
-    return Schema(source=source, channels=channels, build=_builder(source))
+    managed = {name: manager for name, hint in hints.items() if (manager := _manager_of(hint)) is not None}
+    others = {name: hint for name, hint in hints.items() if name not in managed and name != "__slots__"}
+    channels = {name: channel_for(name, hint) for name, hint in others.items()}
+    return Schema(source=source, channels=channels, build=_builder(source), managed=managed)
 
 
 def field_hints(source: Any) -> dict[str, Any]:
@@ -78,20 +94,30 @@ def field_hints(source: Any) -> dict[str, Any]:
 
 
 def channel_for(name: str, hint: Any) -> Channel:
-    """The channel of one annotated key."""
+    """The channel of one annotated key.
+
+    Raises:
+        InvalidGraphError: If the annotation is a channel or managed value of LangGraph's, or no reducer.
+    """
     hint = _unwrap(hint)
     for note in getattr(hint, "__metadata__", ()):
         owner = note if isinstance(note, type) else type(note)
-        if owner.__module__.startswith(("langgraph.channels", "langgraph.managed")):
-            raise InvalidGraphError(
-                f"State key {name!r} is annotated with LangGraph's {owner.__name__}, which this engine does"
-                " not have. Use a reducer (any function of two arguments), or keep that graph on LangGraph."
-            )
+        for module, number in (("langgraph.channels", "R3"), ("langgraph.managed", "R4")):
+            if owner.__module__.startswith(module):
+                raise InvalidGraphError(
+                    f"State key {name!r} is annotated with LangGraph's {owner.__name__}, which is not taken:"
+                    f" {because(number)}"
+                )
     reducer = getattr(hint, "__metadata__", (None,))[-1]
     if not callable(reducer):
         return LastValue(name)
     _check_reducer(name, reducer)
     return Reduced(name, reducer, hint)
+
+
+def _manager_of(hint: Any) -> Managed | None:
+    """What computes a key, if its annotation says that the run does."""
+    return managed_of(getattr(_unwrap(hint), "__metadata__", (None,))[-1])
 
 
 def _check_reducer(name: str, reducer: Callable[..., Any]) -> None:

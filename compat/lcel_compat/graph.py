@@ -1,86 +1,53 @@
 """``StateGraph``: the builder of graphs, with LangGraph's signatures.
 
-A builder collects nodes and edges; ``compile`` checks them and makes a ``CompiledStateGraph``, which runs.
+A builder collects nodes and edges; ``compile`` checks them and makes a ``CompiledStateGraph``, which runs. What
+LangGraph's builder takes and this one does not is in ``_refused.py``.
 """
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 import logging
-import typing
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Self
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, Self
 
-from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.runnables import Runnable
 
-from lcel_compat._body import Body, FunctionBody, body_of, path_of
-from lcel_compat._constants import (
-    DEFAULT_NAME,
-    END,
-    NAMESPACE_SEPARATOR,
-    ROOT,
-    START,
-    TASK_SEPARATOR,
-    TASKS,
-    branch_channel,
-    is_reserved,
-    join_channel,
+from lcel_compat._annotations import node_annotations, path_annotations
+from lcel_compat._assembly import assemble
+from lcel_compat._body import path_of
+from lcel_compat._checks import check_edges, check_mapped_keys, check_name, check_saver, check_timeouts, interrupt_names
+from lcel_compat._constants import DEFAULT_NAME, END, START, is_reserved
+from lcel_compat._edges import BranchSpec, Edges, PathMap, ends_of, path_name
+from lcel_compat._nodes import (
+    NodeDefaults,
+    NodeOptions,
+    NodeSpec,
+    handler,
+    handler_name,
+    own_policies,
+    regular,
+    with_defaults,
 )
-from lcel_compat._later import refuse
-from lcel_compat._program import Branch, Node, Program
+from lcel_compat._refused import refuse
 from lcel_compat._schema import Schema, read_schema
-from lcel_compat.channels import AfterFinish, Barrier, Channel, Ephemeral, LastValue, Packets
+from lcel_compat.channels import Channel, LastValue
 from lcel_compat.compiled import CompiledStateGraph
 from lcel_compat.errors import InvalidGraphError
-from lcel_compat.types import Command, ContextT, InputT, OutputT, StateT
+from lcel_compat.managed import Managed
+from lcel_compat.policies import CachePolicy, RetryPolicy, TimeoutPolicy
+from lcel_compat.policies import cache_policy as checked_cache_policy
+from lcel_compat.types import All, Checkpointer, ContextT, InputT, OutputT, StateT
+
+if TYPE_CHECKING:
+    from langgraph.cache.base import BaseCache
+    from langgraph.store.base import BaseStore
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_BUFFER = 256
 """Items that a run may be ahead of its consumer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _NodeSpec:
-    action: Any
-    body: Body
-    input_schema: Any
-    metadata: Mapping[str, Any]
-    defer: bool
-    ends: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _BranchSpec:
-    path: Body
-    ends: Mapping[Hashable, str] | None
-    input_schema: Any | None
-
-
-@dataclass(slots=True)
-class _Edges:
-    """Everything that leads from node to node, in the order in which it was added."""
-
-    plain: dict[tuple[str, str], None] = field(default_factory=dict)
-    joins: dict[tuple[tuple[str, ...], str], None] = field(default_factory=dict)
-    branches: dict[str, dict[str, _BranchSpec]] = field(default_factory=dict)
-
-    def sources(self) -> dict[str, str]:
-        """Where edges start, with a word on which edge."""
-        found = {start: f"the edge {start!r} -> {end!r}" for start, end in self.plain}
-        found |= {s: f"the join {list(starts)!r} -> {end!r}" for starts, end in self.joins for s in starts}
-        return found | {s: f"the conditional edge of {s!r}" for s in self.branches}
-
-    def targets(self) -> dict[str, str]:
-        """Where edges are known to end, with a word on which edge."""
-        found = {end: f"the edge {start!r} -> {end!r}" for start, end in self.plain}
-        found |= {end: f"the join {list(starts)!r} -> {end!r}" for starts, end in self.joins}
-        for source, branches in self.branches.items():
-            for name, branch in branches.items():
-                for end in (branch.ends or {}).values():
-                    found[end] = f"the conditional edge {name!r} of {source!r}"
-        return found
 
 
 class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
@@ -89,11 +56,20 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
     Args:
         state_schema: The state: a TypedDict, dataclass, pydantic model or any other type. A key annotated
             ``Annotated[T, reducer]`` folds what is written to it; any other key keeps the last value.
+        context_schema: What a caller passes as ``context=``, and nodes find in ``runtime.context``.
         input_schema: What a run is given, if that is not the whole state.
         output_schema: What a run returns, if that is not the whole state.
 
+    Attributes:
+        nodes: The nodes by name, each with its action and its options as they were given.
+        channels: The state's keys.
+        managed: The keys that the run computes; see ``lcel_compat.managed``.
+        schemas: All schemas of the graph and its nodes.
+        compiled: Whether the graph was checked or compiled before.
+
     Raises:
         InvalidGraphError: If a schema cannot be read.
+        TypeError: For an argument that is not taken.
     """
 
     def __init__(
@@ -103,26 +79,73 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         *,
         input_schema: Any = None,
         output_schema: Any = None,
+        **refused: Any,
     ) -> None:
-        if context_schema is not None:
-            raise TypeError("StateGraph does not take a context_schema yet; pass values in config['configurable'].")
+        refuse("StateGraph", refused)
         self.state_schema = state_schema
+        self.context_schema = context_schema
         self.input_schema = state_schema if input_schema is None else input_schema
         self.output_schema = state_schema if output_schema is None else output_schema
-        self.nodes: dict[str, _NodeSpec] = {}
+        self.nodes: dict[str, NodeSpec] = {}
         self.channels: dict[str, Channel] = {}
+        self.managed: dict[str, Managed] = {}
+        self.schemas: dict[Any, Schema] = {}
         self.compiled = False
-        self._edges = _Edges()
-        self._schemas: dict[Any, Schema] = {}
-        for schema in (self.state_schema, self.input_schema, self.output_schema):
-            self._add_schema(schema)
+        self._edges = Edges()
+        self._defaults = NodeDefaults()
+        self._add_schema(self.state_schema)
+        self._add_schema(self.input_schema, of="input")
+        self._add_schema(self.output_schema, of="output")
 
     @property
     def edges(self) -> set[tuple[str, str]]:
         """The plain edges, as ``(start, end)``."""
         return set(self._edges.plain)
 
+    @property
+    def waiting_edges(self) -> set[tuple[tuple[str, ...], str]]:
+        """The edges that wait for several nodes, as ``(starts, end)``."""
+        return set(self._edges.joins)
+
+    @property
+    def branches(self) -> Mapping[str, Mapping[str, BranchSpec]]:
+        """The conditional edges of each node by name, each with its path and path map as they were given."""
+        return self._edges.branches
+
     # Nodes ---------------------------------------------------------------------------------------------
+
+    def set_node_defaults(
+        self,
+        *,
+        retry_policy: RetryPolicy | Sequence[RetryPolicy] | None = None,
+        cache_policy: CachePolicy | None = None,
+        error_handler: Any = None,
+        timeout: float | timedelta | TimeoutPolicy | None = None,
+    ) -> Self:
+        """Say what holds for every node that does not say it itself; graphs inside nodes do not inherit it.
+
+        Error handlers take the defaults for retries and timeouts, not the others. An argument that is ``None`` leaves
+        what was said before.
+
+        Args:
+            retry_policy: When and how often a node that fails runs again.
+            cache_policy: That a node does not run again for the same input.
+            error_handler: What runs when a node fails; see ``add_node``.
+            timeout: How long one attempt of a node may take.
+
+        Raises:
+            TypeError: If a policy is none.
+            ValueError: If the timeout is no time.
+        """
+        given = {
+            "retry_policy": own_policies(retry_policy),
+            "cache_policy": checked_cache_policy(cache_policy),
+            "error_handler": error_handler,
+            "timeout": TimeoutPolicy.coerce(timeout),
+        }
+        said = {name: value for name, value in given.items() if value is not None}
+        self._defaults = dataclasses.replace(self._defaults, **said)
+        return self
 
     def add_node(
         self,
@@ -132,61 +155,67 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         defer: bool = False,
         metadata: Mapping[str, Any] | None = None,
         input_schema: Any = None,
+        retry_policy: RetryPolicy | Sequence[RetryPolicy] | None = None,
+        cache_policy: CachePolicy | None = None,
+        error_handler: Any = None,
         destinations: Mapping[str, str] | Sequence[str] | None = None,
-        **unsupported: Any,
+        timeout: float | timedelta | TimeoutPolicy | None = None,
+        **refused: Any,
     ) -> Self:
         """Add a node.
 
         Args:
             node: The node's name; or the action, whose name is then the node's.
-            action: What the node does: a function of the state (which may also take ``config`` and ``writer``), a
-                Runnable, or a dict of Runnables. It returns an update of the state.
+            action: What the node does: a function of the state (which may also take ``config``, ``writer``,
+                ``runtime`` and ``store``), a Runnable, or a dict of Runnables. It returns an update of the state.
             defer: Run it only when nothing else is left to run.
             metadata: Added to the metadata of the node's runs.
             input_schema: The part of the state it is given; read off the annotation of its first parameter if not
                 said here.
-            destinations: Where it may lead with a ``Command``; for checking and drawing.
+            retry_policy: When and how often it runs again if it fails; of several the first that is about the error.
+            cache_policy: That it does not run again for the same input, if the graph has a cache.
+            error_handler: What runs instead of failing, when all attempts failed: a function of the node's input,
+                which may take ``error: NodeError``. It is a node of its own, ``__error_handler__<node>``.
+            destinations: Where it may lead with a ``Command``; for checking and drawing. A mapping gives the labels.
+            timeout: How long one attempt may take, in seconds, as ``timedelta``, or as a policy. Only for
+                asynchronous nodes.
 
         Raises:
             InvalidGraphError: If the name is taken, reserved, or holds a reserved character.
-            TypeError: If the action cannot be a node.
+            TypeError: If the action cannot be a node, a policy is none, or for an argument that is not taken.
+            ValueError: If the timeout is no time.
         """
-        refuse("add_node", unsupported)
+        refuse("add_node", refused)
         self._warn_if_compiled("node")
         name, action = (node, action) if isinstance(node, str) else (_action_name(node), node)
-        self._check_name(name, action)
-        first, ends = _annotations(action)
-        schema = input_schema if input_schema is not None else first
-        if schema is not None:
-            self._add_schema(schema)
-        self.nodes[name] = _NodeSpec(
-            action=action,
-            body=body_of(action, name=name),
-            input_schema=self.state_schema if schema is None else schema,
-            metadata=dict(metadata or {}),
-            defer=defer,
-            ends=tuple(destinations) if destinations is not None else ends,
-        )
-        return self
-
-    def _check_name(self, name: str, action: Any) -> None:
         if action is None:
             raise InvalidGraphError(f"Node {name!r} has no action: add_node({name!r}, function_or_runnable).")
-        if name in self.nodes:
-            raise InvalidGraphError(
-                f"There is a node {name!r} already. Give the second one a name of its own:"
-                ' add_node("another_name", action).'
-            )
-        if name in (START, END):
-            raise InvalidGraphError(f"{name!r} is reserved for where a graph {'begins' if name == START else 'ends'}.")
-        if is_reserved(name):
-            raise InvalidGraphError(f"The node name {name!r} is reserved: checkpoints use it. Choose another name.")
-        for character in (NAMESPACE_SEPARATOR, TASK_SEPARATOR):
-            if character in name:
-                raise InvalidGraphError(
-                    f"The node name {name!r} holds the reserved character {character!r}, which separates the parts of"
-                    " checkpoint namespaces. Choose another name."
-                )
+        check_name(name, self.nodes)
+        options = NodeOptions(
+            defer=defer,
+            metadata=metadata,
+            input_schema=input_schema,
+            retry_policy=retry_policy,
+            cache_policy=cache_policy,
+            error_handler=error_handler,
+            destinations=destinations,
+            timeout=timeout,
+        )
+        self.nodes |= self._specified(name, action, options)
+        return self
+
+    def _specified(self, name: str, action: Any, options: NodeOptions) -> dict[str, NodeSpec]:
+        """The node, and the node that handles its failures before it."""
+        annotated, ends = node_annotations(action)
+        own = annotated if options.input_schema is None else options.input_schema
+        schema = self.state_schema if own is None else own
+        made = {name: regular(name, action, options, schema, ends)}
+        if options.error_handler is not None:
+            its_handler = handler_name(name)
+            check_name(its_handler, self.nodes)
+            made = {its_handler: handler(its_handler, options.error_handler, schema), **made}
+        self._add_schema(schema)
+        return made
 
     # Edges ---------------------------------------------------------------------------------------------
 
@@ -223,7 +252,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         self,
         source: str,
         path: Any,
-        path_map: Mapping[Hashable, str] | Sequence[str] | None = None,
+        path_map: PathMap | None = None,
     ) -> Self:
         """Let a function of the state say where to go after a node.
 
@@ -239,17 +268,19 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         """
         self._warn_if_compiled("edge")
         body = path_of(path)
-        name = _path_name(path, body)
+        name = path_name(path, body)
         branches = self._edges.branches.setdefault(source, {})
         if name in branches:
             raise InvalidGraphError(
                 f"Node {source!r} has a conditional edge named {name!r} already. Use functions with different names,"
                 " or one function that answers with a list."
             )
-        schema, literal = _path_annotations(path)
+        schema, literal = path_annotations(path)
         if schema is not None:
             self._add_schema(schema)
-        branches[name] = _BranchSpec(path=body, ends=_ends(path_map, literal), input_schema=schema)
+        branches[name] = BranchSpec(
+            path=path, path_map=path_map, body=body, ends=ends_of(path_map, literal), input_schema=schema
+        )
         return self
 
     def add_sequence(self, nodes: Sequence[Any]) -> Self:
@@ -263,7 +294,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         previous: str | None = None
         for item in nodes:
             pair = isinstance(item, tuple) and len(item) == 2
-            name, action = item if pair else (_action_name(item), item)
+            name, action = item if pair else (_plain_name(item), item)
             self.add_node(name, action)
             if previous is not None:
                 self.add_edge(previous, name)
@@ -274,9 +305,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         """Begin at this node: ``add_edge(START, key)``."""
         return self.add_edge(START, key)
 
-    def set_conditional_entry_point(
-        self, path: Any, path_map: Mapping[Hashable, str] | Sequence[str] | None = None
-    ) -> Self:
+    def set_conditional_entry_point(self, path: Any, path_map: PathMap | None = None) -> Self:
         """Let a function of the input say where to begin: ``add_conditional_edges(START, path, path_map)``."""
         return self.add_conditional_edges(START, path, path_map)
 
@@ -286,167 +315,101 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
     # Compiling -----------------------------------------------------------------------------------------
 
-    def validate(self) -> Self:
+    def validate(self, interrupt: Sequence[str] | None = None) -> Self:
         """Check that all edges start and end at nodes, and that there is a way in.
+
+        Args:
+            interrupt: Names that have to be nodes.
 
         Raises:
             InvalidGraphError: Naming the edge and the node.
         """
-        sources = self._edges.sources()
-        leading = {name for name, spec in self.nodes.items() if spec.ends}
-        for name, edge in sources.items():
-            if name not in self.nodes and name != START:
-                raise InvalidGraphError(self._unknown(name, f"{edge} starts there"))
-        if START not in sources and START not in leading:
-            raise InvalidGraphError(
-                "The graph has no entry point. Say where it begins, with add_edge(START, node) or"
-                f" set_entry_point(node); the nodes are {self._names()}."
-            )
-        self._check_mapped_keys()
-        targets = self._edges.targets()
-        targets |= {end: f"the destinations of {n!r}" for n, spec in self.nodes.items() for end in spec.ends}
-        for name, edge in targets.items():
-            if name not in self.nodes and name != END:
-                raise InvalidGraphError(self._unknown(name, f"{edge} leads there"))
+        check_edges(self.nodes, self._edges)
+        check_mapped_keys(self.nodes, self.channels)
+        interrupt_names("interrupt", interrupt, self.nodes)
+        self.compiled = True
         return self
-
-    def _check_mapped_keys(self) -> None:
-        """A node that says which state keys it maps to (``lcel_adapters.as_node``) may only name keys there are."""
-        for name, spec in self.nodes.items():
-            for key in getattr(spec.action, "state_keys", ()):
-                if key not in self.channels and ROOT not in self.channels:
-                    raise InvalidGraphError(
-                        f"Node {name!r} maps the state key {key!r}, which the state does not have; its keys are"
-                        f" {', '.join(repr(k) for k in self.channels)}."
-                    )
-
-    def _unknown(self, name: str, why: str) -> str:
-        if name in (START, END):
-            return f"{name!r} is where the graph {'begins' if name == START else 'ends'}, but {why}. Correct the edge."
-        return (
-            f"There is no node {name!r}, but {why}. The nodes are {self._names()}; add the missing one with"
-            f" add_node({name!r}, ...) or correct the edge."
-        )
-
-    def _names(self) -> str:
-        return ", ".join(repr(name) for name in self.nodes) or "none yet"
 
     def compile(
         self,
-        checkpointer: Any = None,
+        checkpointer: Checkpointer = None,
         *,
+        cache: BaseCache[Any] | None = None,
+        store: BaseStore | None = None,
+        interrupt_before: All | Sequence[str] | None = None,
+        interrupt_after: All | Sequence[str] | None = None,
+        debug: bool = False,
         name: str | None = None,
         buffer: int = DEFAULT_BUFFER,
-        **unsupported: Any,
+        **refused: Any,
     ) -> CompiledStateGraph[StateT, ContextT, InputT, OutputT]:
         """Check the graph and make it runnable.
 
         Args:
-            checkpointer: Savers are not supported yet; only ``None`` and ``False`` are taken.
+            checkpointer: Where the state of each thread is kept: a saver of ``langgraph-checkpoint``. For a graph
+                inside another, ``None`` means the saver around it, ``True`` that it has a history of its own there,
+                ``False`` none at all.
+            cache: Where the results of nodes with a cache policy are kept.
+            store: What nodes find in ``runtime.store``.
+            interrupt_before: The nodes to stop before, ``"*"`` for all.
+            interrupt_after: The nodes to stop after, ``"*"`` for all.
+            debug: Print what the run does.
             name: The name of its run, ``"LangGraph"`` if not said.
             buffer: How many items a run may be ahead of its consumer before nodes have to wait.
 
         Raises:
-            InvalidGraphError: If an edge leads nowhere or there is no entry point.
+            InvalidGraphError: If an edge leads nowhere, there is no entry point, an interrupt names no node, or a
+                synchronous node has a timeout.
+            TypeError: If the checkpointer is none, or for an argument that is not taken.
             ValueError: If ``buffer`` is less than 1.
         """
-        refuse("compile", unsupported if not checkpointer else {"checkpointer": checkpointer, **unsupported})
+        refuse("compile", refused)
+        check_saver(checkpointer)
         if type(buffer) is not int or buffer < 1:
             raise ValueError(f"buffer is {buffer!r}, but it has to be a whole number of at least 1 item.")
+        before = interrupt_names("interrupt_before", interrupt_before, self.nodes)
+        after = interrupt_names("interrupt_after", interrupt_after, self.nodes)
         self.validate()
-        self.compiled = True
-        program = self._program(name or DEFAULT_NAME)
-        return CompiledStateGraph(builder=self, program=program, buffer=buffer)
-
-    def _program(self, name: str) -> Program:
-        channels = {**self.channels, **self._control_channels()}
-        nodes = {node: self._node(node, channels) for node in (START, *self.nodes)}
-        listeners: dict[str, list[str]] = {}
-        for node in nodes.values():
-            for trigger in node.triggers:
-                listeners.setdefault(trigger, []).append(node.name)
-        return Program(
-            name=name,
-            nodes=nodes,
-            channels=channels,
-            listeners={channel: tuple(who) for channel, who in listeners.items()},
-            input=self._schemas[self.input_schema],
-            output=self._schemas[self.output_schema],
-            state=tuple(self.channels),
-            is_root=tuple(self.channels) == (ROOT,),
-            deferred=tuple(key for key, channel in channels.items() if channel.deferred),
+        nodes = with_defaults(self.nodes, self._defaults, self.state_schema)
+        check_timeouts(nodes)
+        program = assemble(self, nodes, self._edges, name or DEFAULT_NAME)
+        return CompiledStateGraph(
+            builder=self,
+            program=program,
+            buffer=buffer,
+            checkpointer=checkpointer,
+            store=store,
+            cache=cache,
+            interrupt_before=before,
+            interrupt_after=after,
+            debug=debug,
         )
 
-    def _control_channels(self) -> dict[str, Channel]:
-        channels: dict[str, Channel] = {TASKS: Packets(TASKS)}
-        for name, spec in self.nodes.items():
-            key = branch_channel(name)
-            channels[key] = AfterFinish(key) if spec.defer else Ephemeral(key)
-        for starts, end in self._edges.joins:
-            if end != END:
-                key = join_channel(starts, end)
-                channels[key] = Barrier(key, starts, deferred=self.nodes[end].defer)
-        return channels
-
-    def _node(self, name: str, channels: Mapping[str, Channel]) -> Node:
-        spec = self.nodes.get(name)
-        joins = [(starts, end) for starts, end in self._edges.joins if end != END]
-        edges = [(branch_channel(end), None) for start, end in self._edges.plain if start == name and end != END]
-        edges_to_joins = [(join_channel(starts, end), name) for starts, end in joins if name in starts]
-        waits = [join_channel(starts, end) for starts, end in joins if end == name]
-        keys = self._schemas[self.input_schema].keys if spec is None else tuple(self.channels)
-        triggers = (START,) if spec is None else tuple(sorted([branch_channel(name), *waits]))
-        return Node(
-            name=name,
-            body=None if spec is None else spec.body,
-            schema=self._schemas[self.input_schema if spec is None else spec.input_schema],
-            triggers=triggers,
-            consumes=tuple(t for t in triggers if t in channels and not channels[t].transient),
-            metadata={} if spec is None else spec.metadata,
-            keys=frozenset(keys),
-            ordered_keys=keys,
-            edges=(*edges, *edges_to_joins),
-            branches=self._branches(name, spec),
-            names=frozenset(self.nodes),
-            root=keys == (ROOT,),
-        )
-
-    def _branches(self, name: str, spec: _NodeSpec | None) -> tuple[Branch, ...]:
-        around = self.state_schema if spec is None else spec.input_schema
-        return tuple(
-            Branch(
-                name=label,
-                path=branch.path,
-                ends=branch.ends,
-                schema=self._schemas[around if branch.input_schema is None else branch.input_schema],
-                passes_result=branch.input_schema is None,
-                targets=frozenset(self.nodes) if branch.ends is None else frozenset(branch.ends.values()),
-            )
-            for label, branch in self._edges.branches.get(name, {}).items()
-        )
-
-    def _add_schema(self, source: Any) -> None:
+    def _add_schema(self, source: Any, *, of: str | None = None) -> None:
         if source is None or isinstance(source, str | Mapping):
             raise InvalidGraphError(
                 f"A schema is {source!r}, but it has to be a type: a TypedDict, a dataclass, a pydantic model or any"
                 " other type."
             )
-        if source in self._schemas:
+        if source in self.schemas:
             return
-        schema = self._schemas[source] = read_schema(source)
+        schema = read_schema(source)
+        if schema.managed and of is not None:
+            raise InvalidGraphError(
+                f"The {of} schema {_title(source)} has {', '.join(map(repr, schema.managed))}, which the run computes;"
+                " it can be read by nodes, and neither be given to a run nor returned. Leave it out there."
+            )
         for key, channel in schema.channels.items():
-            if is_reserved(key) or key == START or key.startswith(("branch:to:", "join:")):
-                raise InvalidGraphError(
-                    f"The state key {key!r} of {getattr(source, '__name__', source)!r} is reserved: the graph and its"
-                    " checkpoints use it. Choose another name."
-                )
+            _check_key(source, key)
             known = self.channels.setdefault(key, channel)
             # A plain annotation of a key that is reduced elsewhere only reads it.
-            if not known.same_kind(channel) and not isinstance(channel, LastValue):
-                raise InvalidGraphError(
-                    f"The schemas of this graph disagree about the key {key!r}: one folds it with a reducer and"
-                    f" {getattr(source, '__name__', source)!r} does not do it the same way. Use one annotation."
-                )
+            if key in self.managed or (not known.same_kind(channel) and not isinstance(channel, LastValue)):
+                raise _disagreement(source, key)
+        for key, manager in schema.managed.items():
+            _check_key(source, key)
+            if key in self.channels or self.managed.setdefault(key, manager) is not manager:
+                raise _disagreement(source, key)
+        self.schemas[source] = schema
 
     def _warn_if_compiled(self, what: str) -> None:
         if self.compiled:
@@ -458,76 +421,28 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 def _action_name(action: Any) -> str:
     if isinstance(action, Runnable):
         return action.get_name()
+    return _plain_name(action)
+
+
+def _plain_name(action: Any) -> str:
+    """The name that ``add_sequence`` gives, of a runnable too: LangGraph's does not ask it for its own."""
     return str(getattr(action, "__name__", type(action).__name__))
 
 
-def _path_name(path: Any, body: Body) -> str:
-    name = body.name if isinstance(body, FunctionBody) else getattr(path, "name", None)
-    return name or "condition"
+def _title(source: Any) -> str:
+    return repr(getattr(source, "__name__", source))
 
 
-def _ends(
-    path_map: Mapping[Hashable, str] | Sequence[str] | None, literal: tuple[Any, ...]
-) -> Mapping[Hashable, str] | None:
-    if isinstance(path_map, Mapping):
-        return dict(path_map)
-    names = tuple(path_map) if path_map is not None else literal
-    return {name: name for name in names} or None
+def _check_key(source: Any, key: str) -> None:
+    if is_reserved(key) or key == START or key.startswith(("branch:to:", "join:")):
+        raise InvalidGraphError(
+            f"The state key {key!r} of {_title(source)} is reserved: the graph and its checkpoints use it."
+            " Choose another name."
+        )
 
 
-def _hints(function: Any) -> dict[str, Any]:
-    """The annotations of a function, or nothing where they cannot be resolved."""
-    target = function if inspect.isroutine(function) else getattr(function, "__call__", None)  # noqa: B004
-    if target is None:
-        return {}
-    try:
-        return typing.get_type_hints(target)
-    except (NameError, TypeError, AttributeError):
-        return {}
-
-
-def _annotated_schema(function: Any, hints: Mapping[str, Any]) -> Any | None:
-    """The class that a function's first parameter is annotated with, if it has fields of its own."""
-    try:
-        first = next(iter(inspect.signature(function).parameters), None)
-    except (TypeError, ValueError):
-        return None
-    hint = hints.get(first or "")
-    try:
-        return hint if isinstance(hint, type) and typing.get_type_hints(hint) else None
-    except (NameError, TypeError):
-        return None
-
-
-def _annotations(action: Any) -> tuple[Any | None, tuple[str, ...]]:
-    """The input schema that a node's annotations declare, and where its commands may lead."""
-    if isinstance(action, Runnable | dict):
-        return None, ()
-    hints = _hints(action)
-    return _annotated_schema(action, hints), _command_targets(hints.get("return"))
-
-
-def _command_targets(hint: Any) -> tuple[str, ...]:
-    for candidate in (hint, *typing.get_args(hint)):
-        if typing.get_origin(candidate) is Command:
-            (argument,) = typing.get_args(candidate)
-            if typing.get_origin(argument) is Literal:
-                return typing.get_args(argument)
-    return ()
-
-
-def _path_annotations(path: Any) -> tuple[Any | None, tuple[Any, ...]]:
-    """The state that a path's annotations say it reads, and the answers that they allow."""
-    function = _function_of(path)
-    if function is None:
-        return None, ()
-    hints = _hints(function)
-    returned = hints.get("return")
-    literal = typing.get_args(returned) if typing.get_origin(returned) is Literal else ()
-    return _annotated_schema(function, hints), literal
-
-
-def _function_of(path: Any) -> Callable[..., Any] | None:
-    if isinstance(path, RunnableLambda):
-        return getattr(path, "func", None) or getattr(path, "afunc", None)
-    return None if isinstance(path, Runnable) else path
+def _disagreement(source: Any, key: str) -> InvalidGraphError:
+    return InvalidGraphError(
+        f"The schemas of this graph disagree about the key {key!r}: one folds it with a reducer, or lets the run"
+        f" compute it, and {_title(source)} does not do it the same way. Use one annotation."
+    )

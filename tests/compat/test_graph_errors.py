@@ -5,10 +5,12 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
 from lcel_compat import END, START, Command, Send, StateGraph, get_stream_writer
 from lcel_compat.errors import (
@@ -249,24 +251,64 @@ def state_as_a_dict() -> Any:
     return StateGraph({"log": list})
 
 
-@wrong(BUILDING, TypeError, "compile", "checkpointer", "yet")
-def checkpointer() -> Any:
+@wrong(BUILDING, TypeError, "compile", "checkpointer", "object", "InMemorySaver()")
+def checkpointer_that_is_no_saver() -> Any:
     return graph("a").compile(checkpointer=object())
 
 
-@wrong(BUILDING, TypeError, "compile", "interrupt_before")
-def interrupts() -> Any:
-    return graph("a").compile(interrupt_before=["a"])
+@wrong(BUILDING, TypeError, "checkpointer", "class", "call it")
+def checkpointer_that_is_a_class() -> Any:
+    return graph("a").compile(checkpointer=InMemorySaver)
 
 
-@wrong(BUILDING, TypeError, "add_node", "retry_policy")
-def retry_policy() -> Any:
+@wrong(BUILDING, TypeError, "checkpointer", "with ... as saver")
+def checkpointer_that_was_not_entered() -> Any:
+    return graph("a").compile(checkpointer=nullcontext(InMemorySaver()))
+
+
+@wrong(BUILDING, InvalidGraphError, "interrupt_before", "'nowhere'", "'a', 'b'")
+def interrupt_before_an_unknown_node() -> Any:
+    return graph("a", "b").compile(interrupt_before=["a", "nowhere"])
+
+
+@wrong(BUILDING, InvalidGraphError, "interrupt_after", "'__start__'", "'a'")
+def interrupt_after_start() -> Any:
+    return graph("a").compile(interrupt_after=[START], interrupt_before="*")
+
+
+@wrong(BUILDING, InvalidGraphError, "interrupt_before", "'a'", "list", "'*'")
+def interrupt_before_a_bare_name() -> Any:
+    return graph("a").compile(interrupt_before="a")
+
+
+@wrong(BUILDING, TypeError, "retry_policy", "object", "RetryPolicy")
+def retry_policy_that_is_none() -> Any:
     return graph("a").add_node("b", idle, retry_policy=object())
 
 
-@wrong(BUILDING, TypeError, "context_schema", "configurable")
-def context_schema() -> Any:
-    return StateGraph(State, context_schema=dict)
+@wrong(BUILDING, TypeError, "cache_policy", "60", "CachePolicy")
+def cache_policy_that_is_none() -> Any:
+    return graph("a").set_node_defaults(cache_policy=60)
+
+
+@wrong(BUILDING, ValueError, "run_timeout is 0", "greater than 0")
+def timeout_of_no_time() -> Any:
+    return graph("a").add_node("b", idle, timeout=0)
+
+
+@wrong(BUILDING, InvalidGraphError, "'b'", "timeout", "synchronous", "asynchronous")
+def timeout_of_a_synchronous_node() -> Any:
+    return graph("a").add_node("b", idle, timeout=3).compile()
+
+
+@wrong(BUILDING, InvalidGraphError, "'__error_handler__a'", "already")
+def node_named_as_a_handler() -> Any:
+    return StateGraph(State).add_node("__error_handler__a", idle).add_node("a", idle, error_handler=idle)
+
+
+@wrong(BUILDING, InvalidGraphError, "'__default_error_handler__'", "default error handler")
+def node_named_as_the_default_handler() -> Any:
+    return graph("__default_error_handler__").set_node_defaults(error_handler=idle).compile()
 
 
 class OneArgument(TypedDict):
@@ -365,9 +407,9 @@ def command_updates_with_a_number() -> Any:
     return returns(Command(update=3))
 
 
-@wrong(RUNNING, InvalidUpdateError, "'a'", "'__parent__'")
-def command_to_the_parent() -> Any:
-    return returns(Command(graph=Command.PARENT, goto="b"))
+@wrong(RUNNING, InvalidUpdateError, "'a'", "'sideways'", "Command.PARENT")
+def command_to_another_graph() -> Any:
+    return returns(Command(graph="sideways", goto="b"))
 
 
 @wrong(RUNNING, InvalidUpdateError, "'a'", "'nowhere'", "no such node")
