@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from xxhash import xxh3_128_hexdigest
 
@@ -45,7 +45,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _CONTAINERS: Final = frozenset({list, tuple, dict})
 
-Classes = Mapping[type, type]
+Classes: TypeAlias = Mapping[type, type]
 """From the class that an object has to the class that it gets."""
 
 
