@@ -70,7 +70,6 @@ class _Move:
         }
         theirs = self._builder(ours.builder).compile(**{**options, **overrides})
         theirs.step_timeout = ours.step_timeout
-        theirs.retry_policy = [_translate.retry(policy) for policy in ours.retry_policy]
         return theirs if ours.config is None else theirs.with_config(ours.config)
 
     def _nested(self, ours: CompiledStateGraph[Any, Any, Any, Any]) -> Any:

@@ -12,89 +12,38 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, closing, contextmanager, nullcontext
-from dataclasses import fields
-from typing import Any, Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from lcel_adapters._to_langgraph._library import langgraph
 from lcel_adapters._to_langgraph._translate import translated
 from lcel_compat._body import FunctionBody, function_body
-from lcel_compat._context import TaskScope, current_task
+from lcel_compat._context import current_task
+from lcel_compat._hosts import Host, host_of
 from lcel_compat.errors import NodeError
-from lcel_compat.runtime import ExecutionInfo, Runtime
-from lcel_compat.types import StreamWriter
+from lcel_compat.runtime import Runtime
 
-_RUNTIME: Final = "__pregel_runtime"
-"""Where LangGraph hands its runtime to nodes, in ``config["configurable"]`` (``_internal/_constants.py``)."""
+if TYPE_CHECKING:
+    from lcel_compat._context import TaskScope
 
 _END: Final = object()
 """What comes after the last chunk."""
-
-
-class _Nobody:
-    id = None
-
-
-class _Questions:
-    """What our ``interrupt`` asks in one of LangGraph's nodes: LangGraph's, which raises, and resumes."""
-
-    def ask(self, value: Any, schema: Any = None) -> Any:
-        """The answer to the node's next question."""
-        return langgraph().types.interrupt(value, response_schema=schema)
-
-
-class HostedScope(TaskScope):
-    """A node that LangGraph is running, as our functions that look for the current task find it."""
-
-    __slots__ = ("_theirs",)
-
-    task: Any = _Nobody()
-    """No graph that is called in this node is taken for one that our engine runs in a task of its own."""
-
-    def __init__(self, theirs: Any) -> None:
-        self._theirs = theirs
-        self._runtime = None
-
-    @property
-    def writer(self) -> StreamWriter:
-        """LangGraph's writer."""
-        return self.runtime().stream_writer
-
-    @property
-    def answers(self) -> Any:
-        """LangGraph's way to ask."""
-        return _Questions()
-
-    def runtime(self) -> Runtime[Any]:
-        """LangGraph's runtime as ours; the store, the control and the server's information are the same objects."""
-        if self._runtime is None:
-            self._runtime = Runtime[Any]() if self._theirs is None else _adopted(self._theirs)
-        return self._runtime
-
-
-def _adopted(theirs: Any) -> Runtime[Any]:
-    info = theirs.execution_info
-    return Runtime(
-        context=theirs.context,
-        store=theirs.store,
-        stream_writer=theirs.stream_writer,
-        heartbeat=theirs.heartbeat,
-        previous=theirs.previous,
-        execution_info=None if info is None else ExecutionInfo(**{f.name: getattr(info, f.name) for f in fields(info)}),
-        server_info=theirs.server_info,
-        control=theirs.control,
-    )
+_NOBODY: Final = SimpleNamespace(id=None)
 
 
 @contextmanager
-def hosted(config: RunnableConfig | None) -> Iterator[TaskScope]:
+def hosted(config: RunnableConfig | None) -> Iterator[Host | None]:
     """While it lasts, our functions that ask for the current task find the one that LangGraph runs."""
-    # LangGraph's update_state runs paths without a runtime.
-    scope = HostedScope((config or {}).get("configurable", {}).get(_RUNTIME))
-    token = current_task.set(scope)
+    host = host_of(config)
+    if host is None:  # LangGraph's update_state runs the paths of conditional edges outside of any task
+        yield None
+        return
+    host.task = _NOBODY  # type: ignore[attr-defined]
+    token = current_task.set(cast("TaskScope", host))
     try:
-        yield scope
+        yield host
     finally:
         current_task.reset(token)
 
@@ -116,25 +65,26 @@ def hosted_function(body: FunctionBody, reads: Any | None = None) -> Callable[..
 
 def _synchronous(body: FunctionBody) -> Callable[..., Any]:
     def call(state: Any, config: RunnableConfig, error: Any = None) -> Any:
-        with hosted(config) as scope:
-            return translated(body.function(state, **_arguments(body, config, scope, error)))
+        with hosted(config) as host:
+            return translated(body.function(state, **_arguments(body, config, host, error)))
 
     return call
 
 
 def _asynchronous(body: FunctionBody) -> Callable[..., Any]:
     async def call(state: Any, config: RunnableConfig, error: Any = None) -> Any:
-        with hosted(config) as scope:
-            return translated(await body.function(state, **_arguments(body, config, scope, error)))
+        with hosted(config) as host:
+            return translated(await body.function(state, **_arguments(body, config, host, error)))
 
     return call
 
 
-def _arguments(body: FunctionBody, config: RunnableConfig, scope: TaskScope, error: Any) -> dict[str, Any]:
+def _arguments(body: FunctionBody, config: RunnableConfig, host: Host | None, error: Any) -> dict[str, Any]:
     if not body.wants:
         return {}
+    runtime = Runtime[Any]() if host is None else host.runtime()
     told = None if error is None else NodeError(node=error.node, error=error.error)
-    return body.arguments(config, scope.writer, scope.runtime, told)
+    return body.arguments(config, runtime.stream_writer, lambda: runtime, told)
 
 
 def _described(call: Callable[..., Any], body: FunctionBody, reads: Any | None) -> Callable[..., Any]:
