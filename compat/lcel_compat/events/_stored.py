@@ -85,17 +85,27 @@ def _restored(value: JsonValue, revive: Callable[[Any], Any]) -> Any:
         return value
     if len(value) == 1 and _ESCAPED in value:
         return value[_ESCAPED]
-    if "lc" in value and value.get("type") != "constructor":
-        raise NotStoredError(f"a {value.get('type')!r} of langchain-core where only messages and the like may stand")
+    if "lc" in value and (value.get("type") != "constructor" or value.get("id") not in _paths()):
+        asked = value.get("id") if value.get("type") == "constructor" else value.get("type")
+        raise NotStoredError(f"it asks for {asked!r:.80}, and a file may only ask for messages, documents and the like")
     return revive({key: _restored(part, revive) for key, part in value.items()})
+
+
+@cache
+def _classes() -> list[Any]:
+    return [getattr(import_module(module), name) for module, names in _CLASSES.items() for name in names]
+
+
+@cache
+def _paths() -> list[list[str]]:
+    return [cls.lc_id() for cls in _classes()]
 
 
 @cache
 def _reviver() -> Callable[[Any], Any]:
     from langchain_core.load.load import Reviver
 
-    classes = [getattr(import_module(module), name) for module, names in _CLASSES.items() for name in names]
-    return Reviver(allowed_objects=classes, secrets_from_env=False)
+    return Reviver(allowed_objects=_classes(), secrets_from_env=False)
 
 
 def may_hold_objects(text: str) -> bool:

@@ -44,6 +44,7 @@ class Cassette:
         self._lock = threading.Lock()
         self._takes: dict[str, list[Take]] = defaultdict(list)
         self._started: Counter[str] = Counter()
+        self._recording = False
         self._writer: LineWriter | None = None
         if self.path is not None and self.path.exists() and self.path.stat().st_size:
             self._load(self.path)
@@ -74,15 +75,18 @@ class Cassette:
     def open(self) -> None:
         """Begin to record: what was on the cassette is gone."""
         with self._lock:
-            if self._writer is not None:
+            if self._recording:
                 raise ReplayError(f"{self!r} is being recorded already. Give each `replay` that records its own.")
+            if self.path is not None:
+                self._writer = LineWriter(self.path, "cassette")
             self._takes.clear()
             self._started.clear()
-            self._writer = LineWriter(self.path, "cassette")
+            self._recording = True
 
     def close(self) -> None:
         """End recording; what is still under way is not kept."""
         with self._lock:
+            self._recording = False
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
@@ -100,9 +104,10 @@ class Cassette:
         """Put a take that has ended on the cassette."""
         line = self.hidden(take.to_line())
         with self._lock:
-            if self._writer is None:  # A call that outlived its block.
+            if not self._recording:  # A call that outlived its block.
                 return
-            self._writer.write(line)
+            if self._writer is not None:
+                self._writer.write(line)
             self._add(from_line(line, "the cassette"))
 
     def hidden(self, value: Any) -> Any:

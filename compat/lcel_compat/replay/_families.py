@@ -1,4 +1,4 @@
-"""The four families of calls that are recorded, and what each of them is known by.
+"""The families of calls that are recorded, and what each of them is known by.
 
 A call is known by what is asked of whom: the class, its name and its model's settings; the input; the arguments that
 are sent along. How it was asked (``invoke`` or ``stream``, from a thread or a task) does not belong to it, nor does
@@ -51,11 +51,6 @@ class Family:
     unpack: Callable[[Json], Any]
     merge: Callable[[list[Any]], Any] = lambda chunks: chunks[-1]
     split: Callable[[Any], list[Any]] = lambda result: [result]
-
-
-def family_of(cls: type) -> Family | None:
-    """The family that a class belongs to."""
-    return next((family for family in families() if issubclass(cls, family.base)), None)
 
 
 # --- what is asked --------------------------------------------------------------------------------
@@ -212,7 +207,7 @@ _MODEL: Final[Mapping[str, Shape]] = {
 
 @cache
 def families() -> tuple[Family, ...]:
-    """The four families."""
+    """All of them: chat models (twice, for what they stream), string models, tools and retrievers."""
     return (
         Family(
             name="chat_model",
@@ -223,6 +218,15 @@ def families() -> tuple[Family, ...]:
             unpack=_unpack_chat,
             merge=_merge_chat,
             split=_split_chat,
+        ),
+        Family(
+            # The content-block protocol of newer cores: a stream of its own, of events that are JSON already.
+            name="chat_model_events",
+            base=BaseChatModel,
+            methods={"_stream_chat_model_events": "stream", "_astream_chat_model_events": "astream"},
+            ask=_ask_model,
+            pack=to_stored,
+            unpack=from_stored,
         ),
         Family(
             name="llm",

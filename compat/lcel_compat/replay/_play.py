@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from lcel_compat.events._stored import from_stored
+from pydantic import ValidationError
+
+from lcel_compat.events._lines import RecordingError
+from lcel_compat.events._stored import NotStoredError, from_stored
 from lcel_compat.replay._errors import ReplayError
 from lcel_compat.replay._session import Turn
 from lcel_compat.replay._take import unpack_error
@@ -84,7 +87,16 @@ async def _adone(script: Iterator[Action], manager: Any) -> AsyncIterator[Any]:
 
 
 def _script(turn: Turn, *, streaming: bool) -> Iterator[Action]:
-    """What happens when a take is played, in the form that is asked for now, whichever it was recorded in."""
+    """What happens when a take is played; what it holds of objects is restored on the way."""
+    try:
+        yield from _actions(turn, streaming=streaming)
+    except (NotStoredError, ValidationError) as error:
+        whom = turn.take.asked.get("name") or turn.take.asked.get("class")
+        raise RecordingError(f"A recorded call of {whom} on {turn.session.cassette!r} is damaged: {error}.") from error
+
+
+def _actions(turn: Turn, *, streaming: bool) -> Iterator[Action]:
+    """What happens, in the form that is asked for now, whichever it was recorded in."""
     take, chunks = turn.take, list[Any]()
     clock = _Clock(turn.session.speed)
     for step in take.steps:

@@ -60,11 +60,14 @@ class replay:
         self._tokens: tuple[Token[Session | None], Token[Frame | None]] | None = None
 
     def __enter__(self) -> Session:
-        return self._enter(_session(self._cassette, self._mode, self._speed))
+        return self._enter(self._opened())
 
-    def _enter(self, session: Session) -> Session:
+    def _opened(self) -> Session:
         if self._session is not None:
             raise ReplayError("This `replay` was entered before. Make a new one for each block.")
+        return _session(self._cassette, self._mode, self._speed)
+
+    def _enter(self, session: Session) -> Session:
         self._session = session
         install()
         # A block inside a tool's code begins afresh: what it records is not inside that tool's call.
@@ -81,7 +84,7 @@ class replay:
 
     async def __aenter__(self) -> Session:
         """As ``with``, but a cassette's file is read beside the event loop."""
-        return self._enter(await asyncio.to_thread(_session, self._cassette, self._mode, self._speed))
+        return self._enter(await asyncio.to_thread(self._opened))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
