@@ -601,15 +601,10 @@ def test_unknown_output_key(colour: Colour, keys: Any) -> None:
         _streamed(colour, graph("a").compile(), output_keys=keys)
 
 
-@pytest.mark.parametrize("name", ["interrupt_before", "durability", "subgraphs"])
-def test_unsupported_arguments(colour: Colour, name: str) -> None:
-    """An argument of LangGraph's that the engine does not have is refused by name, unless it asks for nothing."""
-    compiled = graph("a").compile()
-    with pytest.raises(TypeError, match=name):
-        colour.invoke(compiled, {"log": []}, **{name: ["x"]})
-    with pytest.raises(TypeError, match=name):
-        _streamed(colour, compiled, **{name: ["x"]})
-    assert colour.invoke(compiled, {"log": ["x"]}, **{name: None}) == {"log": ["x"]}
+def test_unknown_durability(colour: Colour) -> None:
+    """A way of saving that does not exist is named, with those that do."""
+    with pytest.raises(ValueError, match=r"durability.*'later'.*'sync', 'async' or 'exit'"):
+        colour.invoke(graph("a").compile(), {"log": []}, durability="later")
 
 
 def test_no_input(colour: Colour) -> None:
