@@ -1,0 +1,262 @@
+"""LangGraph's own pieces inside our nodes.
+
+People have ``ToolNode``, graphs of LangGraph's, tools that call ``langgraph.types.interrupt`` or read
+``langgraph.config.get_stream_writer()``. All of these find their surroundings in ``config["configurable"]``, under
+private keys (``langgraph/_internal/_constants.py``). While LangGraph is loaded, a node's configuration holds them, made
+of what our own functions use::
+
+    interrupt()                    scratchpad, send, checkpoint_ns
+    get_stream_writer() and so on  runtime
+    ToolNode                       runtime, read (packets that hold a tool call)
+    push_message()                 send
+    a graph                        all of these, and saver, checkpoint_map, resuming, resume_map, replay, stream,
+                                   durability, cache
+    @task                          call: refused, since the functional API is not here
+
+The two that LangGraph asks for by class, scratchpad and runtime, are subclasses of its own that look things up when
+they are asked: a node that uses none of this pays for the references alone, and one that is tried again starts afresh.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, cast
+from weakref import WeakKeyDictionary
+
+from langchain_core.runnables import RunnableConfig
+
+from lcel_compat._constants import INTERRUPT, NAMESPACE_SEPARATOR
+from lcel_compat._core import var_child_runnable_config
+from lcel_compat._foreign import adopted
+from lcel_compat.errors import GraphDrained, GraphInterrupt, ParentCommand
+from lcel_compat.runtime import Runtime
+from lcel_compat.types import Interrupt
+
+if TYPE_CHECKING:
+    from lcel_compat._context import TaskScope
+    from lcel_compat._keep import Replay
+    from lcel_compat._log import Namespace
+    from lcel_compat._sink import Sink
+
+SEND: Final = "__pregel_send"
+READ: Final = "__pregel_read"
+CALL: Final = "__pregel_call"
+CHECKPOINTER: Final = "__pregel_checkpointer"
+STREAM: Final = "__pregel_stream"
+RESUMING: Final = "__pregel_resuming"
+REPLAY_STATE: Final = "__pregel_replay_state"
+SCRATCHPAD: Final = "__pregel_scratchpad"
+DURABILITY: Final = "__pregel_durability"
+RUNTIME: Final = "__pregel_runtime"
+RESUME_MAP: Final = "__pregel_resume_map"
+
+Fields: TypeAlias = "tuple[tuple[str, Callable[[TaskScope], Any]], ...]"
+"""The fields of one of LangGraph's classes, and how each is read off a running node."""
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+_MISSING: Final = {
+    SCRATCHPAD: "interrupt",
+    RUNTIME: "get_stream_writer, get_store, get_runtime",
+}
+"""What is asked for by functions that we have too, when LangGraph was not loaded as the node began."""
+
+
+def guest_keys(scope: TaskScope) -> Mapping[str, Any]:
+    """What LangGraph's pieces find in the configuration of a node; nothing while LangGraph is not loaded."""
+    # ``langgraph`` itself says nothing: it is a namespace that the checkpoint package shares.
+    if "langgraph.types" not in sys.modules:
+        return _NOTHING
+    return {
+        **_nested(scope),
+        SCRATCHPAD: _view("langgraph._internal._scratchpad", "PregelScratchpad", _SCRATCHPAD, scope),
+        RUNTIME: _view("langgraph.runtime", "Runtime", _RUNTIME, scope),
+        SEND: scope.task.writes.extend,
+        READ: _Read(scope),
+        CALL: _refuse_call,
+    }
+
+
+def _nested(scope: TaskScope) -> dict[str, Any]:
+    """What a graph finds beside: an entry that says nothing has to be absent, where LangGraph looks for the key."""
+    session = scope.frame.session
+    continued = session.continued
+    found: dict[str, Any] = {
+        CHECKPOINTER: session.keeper and session.keeper.saver,
+        RESUME_MAP: continued.answers,
+        REPLAY_STATE: continued.replay and _replay(continued.replay),
+    }
+    if continued.resuming is not None:
+        found[RESUMING] = continued.resuming
+    if session.durability is not None:
+        found[DURABILITY] = session.durability
+    if session.sinks:
+        found[STREAM] = _Stream(session.sinks)
+    return found
+
+
+def stripped(config: RunnableConfig) -> RunnableConfig:
+    """The configuration of a graph in a node without what the node's guests find there; its own nodes have their own."""
+    given = config.get("configurable") or {}
+    own = {key: value for key, value in given.items() if not key.startswith("__pregel_")}
+    return config if len(own) == len(given) else cast("RunnableConfig", {**config, "configurable": own})
+
+
+class _Stream:
+    """Takes what LangGraph's graphs do to the consumers that see what is below (``StreamProtocol`` of LangGraph)."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+        self.modes = {mode for sink in sinks for mode in sink.modes}
+
+    def __call__(self, chunk: tuple[Namespace, str, Any]) -> None:
+        namespace, mode, item = chunk
+        if isinstance(item, dict) and INTERRUPT in item:
+            item = {**item, INTERRUPT: tuple(map(_interrupt, item[INTERRUPT]))}
+        for sink in self._sinks:
+            if mode in sink.modes:
+                sink.emit(namespace, mode)(item)
+
+
+_REPLAYS: Final[WeakKeyDictionary[Replay, Any]] = WeakKeyDictionary()
+
+
+def _replay(ours: Replay) -> Any:
+    """LangGraph's counterpart: one for the whole run, since it remembers which graphs have begun."""
+    cls = getattr(sys.modules.get("langgraph._internal._replay"), "ReplayState", None)
+    if cls is None:
+        return None
+    if ours not in _REPLAYS:
+        _REPLAYS[ours] = cls(ours.checkpoint_id)
+    return _REPLAYS[ours]
+
+
+def _view(module: str, name: str, fields: Fields, scope: TaskScope) -> Any:
+    """An instance of LangGraph's class whose fields are looked up in the scope.
+
+    Only graphs of LangGraph's ask for the class, and they have loaded it; nothing is imported in the middle of a run.
+    """
+    return _views(getattr(sys.modules.get(module), name, object), fields)(scope)
+
+
+@cache
+def _views(base: type, fields: Fields) -> type:
+    """A subclass of a frozen, slotted dataclass with a property for each field.
+
+    It calls itself by the name of its base, so that ``dataclasses.replace`` makes one of those.
+    """
+
+    def __init__(self: Any, scope: TaskScope) -> None:
+        object.__setattr__(self, "scope_", scope)
+
+    body: dict[str, Any] = {name: property(lambda self, read=read: read(self.scope_)) for name, read in fields}
+    body |= {"__slots__": ("scope_",), "__init__": __init__, "__class__": property(lambda self: base)}
+    return type(base.__name__, (base,), body)
+
+
+def _of_runtime(name: str, scope: TaskScope) -> Any:
+    return getattr(scope.runtime(), name)
+
+
+def _writer(scope: TaskScope) -> Callable[[Any], None]:
+    """A writer that a graph of LangGraph's hands on to its nodes: what they send comes from where they are."""
+
+    def write(value: Any) -> None:
+        config = var_child_runnable_config.get() or {}
+        namespace = str(config.get("configurable", {}).get("checkpoint_ns") or scope.task.namespace)
+        if namespace == scope.task.namespace:
+            scope.writer(value)
+            return
+        for sink in scope.frame.session.sinks:
+            if "custom" in sink.modes:
+                sink.emit(tuple(namespace.split(NAMESPACE_SEPARATOR)[:-1]), "custom")(value)
+
+    return write
+
+
+_SCRATCHPAD: Final[Fields] = (
+    ("step", lambda scope: scope.task.step),
+    ("stop", lambda scope: scope.frame.machine.stop),
+    ("call_counter", lambda scope: _refuse_call),
+    ("interrupt_counter", lambda scope: scope.answers.next),
+    ("get_null_resume", lambda scope: scope.answers.common),
+    ("resume", lambda scope: scope.answers.given),
+    ("subgraph_counter", lambda scope: scope.graphs.__next__),
+)
+_RUNTIME: Final[Fields] = (
+    *((field.name, partial(_of_runtime, field.name)) for field in fields(Runtime) if field.name != "stream_writer"),
+    ("stream_writer", _writer),
+)
+
+
+class _Read:
+    """Reads the state as LangGraph's ``local_read``; ``ToolNode`` looks for the keys in that partial's arguments."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: TaskScope) -> None:
+        self._scope = scope
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        return (None, self._state(False), {}, None)
+
+    def __call__(self, select: str | Sequence[str], fresh: bool = False) -> Any:
+        state = self._state(fresh)
+        return state.get(select) if isinstance(select, str) else {k: state[k] for k in select if k in state}
+
+    def _state(self, fresh: bool) -> dict[str, Any]:
+        machine, task = self._scope.frame.machine, self._scope.task
+        channels = {name: machine.channels[name] for name in machine.program.state}
+        for name in channels.keys() & {name for name, _ in task.writes} if fresh else ():
+            channels[name] = channels[name].copy()
+            channels[name].update([value for written, value in task.writes if written == name])
+        return {name: channel.value for name, channel in channels.items() if channel.available}
+
+
+def _refuse_call(*args: Any, **kwargs: Any) -> NoReturn:
+    raise RuntimeError(
+        "A task of LangGraph's functional API (@task) was called in a node, and this engine has no such tasks. Call the"
+        " function without @task, make it a node of its own, or run LangGraph's graph around it as a node."
+    )
+
+
+# What comes out of them ------------------------------------------------------------------------------------
+
+
+def _interrupt(theirs: Any) -> Interrupt:
+    return Interrupt(theirs.value, theirs.id, response_schema=getattr(theirs, "response_schema", None))
+
+
+def converted(error: BaseException) -> BaseException:
+    """Ours for what LangGraph raises to say something to the graph around it; any other error as it is.
+
+    A key that is missing because LangGraph was imported while the node was running becomes an error that says so.
+    """
+    for cls in type(error).__mro__:
+        if cls.__module__ == "langgraph.errors" and (convert := _RAISED.get(cls.__name__)):
+            return _caused(convert(error), error)
+    if type(error) is KeyError and (function := _MISSING.get(str(error.args[0]))):
+        return _caused(_too_late(function), error)
+    return error
+
+
+_RAISED: Final[Mapping[str, Callable[[Any], BaseException]]] = {
+    "GraphInterrupt": lambda error: GraphInterrupt([_interrupt(i) for i in (error.args[0] if error.args else ())]),
+    "ParentCommand": lambda error: ParentCommand(adopted(error.args[0])),
+    "GraphDrained": lambda error: GraphDrained(error.reason),
+}
+
+
+def _too_late(function: str) -> RuntimeError:
+    return RuntimeError(
+        f"LangGraph's {function} was called in a node that had begun before LangGraph was imported. Import it from here"
+        " instead, from lcel_compat import " + function + ", or import LangGraph's at the top of the module."
+    )
+
+
+def _caused(new: BaseException, old: BaseException) -> BaseException:
+    new.__cause__ = old
+    return new.with_traceback(old.__traceback__)

@@ -1,0 +1,388 @@
+"""LangGraph's own pieces inside our graphs, and our graphs inside LangGraph's: the same as all of one kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import InjectedToolCallId, tool
+from langgraph.config import get_config, get_store, get_stream_writer
+from langgraph.errors import NodeInterrupt
+from langgraph.graph import StateGraph
+from langgraph.graph.message import push_message
+from langgraph.prebuilt import InjectedState, InjectedStore, ToolNode, ToolRuntime
+from langgraph.runtime import Runtime, get_runtime
+from langgraph.store.memory import InMemoryStore
+from langgraph.types import Command, Overwrite, RetryPolicy, Send, interrupt
+from typing_extensions import TypedDict
+
+import lcel_compat
+from tests.differential.scenarios.play import Scenario, assert_same_play, is_racing, oracle, play
+from tests.differential.scenarios.stage import Log, Stage
+from tests.differential.scenarios.steps import Step, command, history, ran, resume, state, stream
+from tests.differential.scenarios.streams import EVENTS
+from tests.support.colours import ASYNC, Colour
+from tests.support.engines import OURS
+
+BIRDS = {"log": ["birds"]}
+SCENARIOS: list[Scenario] = []
+
+
+def scenario(*steps: Step, **options: Any) -> Callable[[Callable[[Stage], Any]], Callable[[Stage], Any]]:
+    """Add a graph that is made of LangGraph's pieces, whichever library runs it, with its script."""
+
+    def add(build: Callable[[Stage], Any]) -> Callable[[Stage], Any]:
+        SCENARIOS.append(Scenario(name=build.__name__, build=build, steps=steps, **options))
+        return build
+
+    return add
+
+
+# functions that ask for their surroundings
+
+
+@scenario(stream(BIRDS), state(), resume("one"), state(), resume("two"), history())
+def questions(stage: Stage) -> Any:
+    """A node asks twice with LangGraph's ``interrupt``."""
+    asks = stage.node("asks", lambda state: {"log": [interrupt("first?"), interrupt("second?")]})
+    return stage.graph({"asks": asks}, "^>asks>$")
+
+
+@scenario(stream(BIRDS), resume("one"), resume("two"), state(), ran())
+def questions_of_both_kinds(stage: Stage) -> Any:
+    """A node asks with either library's function; the order of the questions counts."""
+    asks = stage.node("asks", lambda state: {"log": [stage.lib.interrupt("first?"), interrupt("second?")]})
+    return stage.graph({"asks": asks}, "^>asks>$")
+
+
+class Answer(TypedDict):
+    """What is answered."""
+
+    yes: bool
+
+
+@scenario(stream(BIRDS), resume({"yes": "perhaps"}), state(), resume({"yes": "true"}), state())
+def question_with_a_schema(stage: Stage) -> Any:
+    """A question says which answers it takes; one that does not fit leaves it open."""
+
+    def work(state: Any) -> Any:
+        return {"log": [str(interrupt("sure?", response_schema=Answer))]}
+
+    return stage.graph({"asks": stage.node("asks", work)}, "^>asks>$")
+
+
+@scenario(stream(BIRDS), resume("one"), state(), ran())
+def question_after_a_failure(stage: Stage) -> Any:
+    """A node that is tried again asks from the first question on."""
+
+    def work(state: Any) -> Any:
+        answer = interrupt("first?")
+        if stage.ran["asks"] == 2:
+            raise ConnectionError
+        return {"log": [answer]}
+
+    builder = stage.builder({}, "")
+    builder.add_node("asks", stage.node("asks", work), retry_policy=RetryPolicy(initial_interval=0.001, jitter=False))
+    builder.add_edge(stage.lib.START, "asks")
+    return builder.compile(checkpointer=stage.saver)
+
+
+@pytest.mark.filterwarnings("ignore:NodeInterrupt is deprecated")
+@scenario(stream(BIRDS), state())
+def node_interrupt(stage: Stage) -> Any:
+    """The old way to ask, an exception."""
+
+    def work(state: Any) -> Any:
+        raise NodeInterrupt("why?")
+
+    return stage.graph({"asks": stage.node("asks", work)}, "^>asks>$")
+
+
+class Ctx(TypedDict):
+    """The run's context."""
+
+    user: str
+
+
+@scenario(stream(BIRDS, context={"user": "ann"}), stream(BIRDS, context={"user": "bob"}))
+def surroundings(stage: Stage) -> Any:
+    """Functions of LangGraph's find the configuration, the store, the writer and the runtime of the node."""
+
+    def work(state: Any) -> Any:
+        runtime: Runtime[Ctx] = get_runtime()
+        get_stream_writer()({"hello": runtime.context["user"]})
+        runtime.stream_writer("direct")
+        assert runtime.store is get_store()
+        user = runtime.context["user"]
+        get_store().put(("seen",), user, {"n": len(state["log"])})
+        info = runtime.execution_info
+        assert info is not None
+        assert info.checkpoint_ns == get_config()["configurable"]["checkpoint_ns"]
+        return {"log": [f"{len(get_store().search(('seen',)))} {info.node_attempt} {info.thread_id is not None}"]}
+
+    builder = stage.builder({"a": stage.node("a", work)}, "^>a>$", context_schema=Ctx)
+    return builder.compile(checkpointer=stage.saver, store=InMemoryStore())
+
+
+class Messages(TypedDict):
+    """A conversation and what else tools look at."""
+
+    messages: Annotated[list[Any], lcel_compat.add_messages]
+    mood: str
+
+
+@scenario(stream({"messages": []}), state())
+def pushed_message(stage: Stage) -> Any:
+    """A node hands a message out and into the state before it returns."""
+
+    def work(state: Any) -> Any:
+        push_message(AIMessage("early", id="m1"))
+        return {"mood": "good"}
+
+    return stage.graph({"a": stage.node("a", work)}, "^>a>$", Messages)
+
+
+# results
+
+
+@scenario(stream(BIRDS), state())
+def steering(stage: Stage) -> Any:
+    """A node returns LangGraph's ``Command`` and packets, and a conditional edge its ``Send``."""
+    go = stage.node("go", lambda state: Command(update={"log": ["go"]}, goto=[Send("each", {"topic": "p"}), "late"]))
+    each = stage.node("each", lambda state: {"log": [f"each {state['topic']}"]})
+    builder = stage.builder({"go": go, "each": each, "late": None}, "^>go each>$")
+    builder.add_conditional_edges("late", lambda state: [Send("each", {"topic": t}) for t in "qr"], ["each"])
+    return builder.compile(checkpointer=stage.saver)
+
+
+@scenario(stream({"log": ["a", "b"]}), state())
+def overwriting(stage: Stage) -> Any:
+    """A node replaces a reduced key with LangGraph's ``Overwrite``."""
+    wipe = stage.node("wipe", lambda state: {"log": Overwrite(["new"])})
+    return stage.graph({"wipe": wipe, "b": None}, "^>wipe>b>$")
+
+
+# ToolNode
+
+
+@tool
+def multiply(a: int, b: int) -> int:
+    """Multiply."""
+    return a * b
+
+
+@tool
+def moody(state: Annotated[dict[str, Any], InjectedState], runtime: ToolRuntime[Ctx]) -> str:
+    """Look around."""
+    runtime.stream_writer({"tool": runtime.tool_call_id})
+    get_stream_writer()("from the function")
+    return f"{state['mood']} {runtime.state['mood']} {runtime.context} {sorted(runtime.state)}"
+
+
+@tool
+def remember(fact: str, store: Annotated[Any, InjectedStore()]) -> str:
+    """Store a fact."""
+    store.put(("facts",), fact, {"fact": fact})
+    return f"{len(store.search(('facts',)))} known"
+
+
+@tool
+def cheer(tool_call_id: Annotated[str, InjectedToolCallId]) -> Any:
+    """Change the mood."""
+    return Command(update={"mood": "great", "messages": [ToolMessage("cheered", tool_call_id=tool_call_id)]})
+
+
+@tool
+def confirm(question: str) -> str:
+    """Ask a person."""
+    return f"{question} {interrupt(question)}"
+
+
+@tool
+def broken() -> str:
+    """Fail."""
+    raise ConnectionError("no line")
+
+
+TOOLS = [multiply, moody, remember, cheer, confirm, broken]
+
+
+def calls(*wanted: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return a state whose last message calls these tools."""
+    asked = [{"name": name, "args": args, "id": f"c{i}"} for i, (name, args) in enumerate(wanted)]
+    return {"messages": [HumanMessage("hi", id="h"), AIMessage("", tool_calls=asked, id="a")], "mood": "dull"}
+
+
+def _tools(stage: Stage, **options: Any) -> Any:
+    builder = stage.builder({"tools": ToolNode(TOOLS, **options)}, "^>tools>$", Messages, context_schema=Ctx)
+    return builder.compile(checkpointer=stage.saver, store=InMemoryStore())
+
+
+LOOK = ("moody", {})
+
+
+@scenario(
+    stream(calls(("multiply", {"a": 2, "b": 3}), LOOK, ("remember", {"fact": "f"})), context={"user": "ann"}), state()
+)
+def tools(stage: Stage) -> Any:
+    """Tools with all that may be injected: state, store, runtime, call id."""
+    return _tools(stage)
+
+
+@scenario(stream(calls(("cheer", {}), ("multiply", {"a": 2, "b": 2}))), state())
+def tool_that_commands(stage: Stage) -> Any:
+    """A tool that updates the state with LangGraph's ``Command``."""
+    return _tools(stage)
+
+
+@scenario(stream(calls(("confirm", {"question": "sure?"}))), state(), resume("yes"), state())
+def tool_that_asks(stage: Stage) -> Any:
+    """A tool that interrupts the graph, and is run again with the answer."""
+    return _tools(stage)
+
+
+@scenario(stream(calls(("broken", {}))), state())
+def tool_that_fails(stage: Stage) -> Any:
+    """A tool's error fails the node."""
+    return _tools(stage)
+
+
+@scenario(stream(calls(("broken", {}), ("nosuch", {}))), state())
+def tool_errors_as_messages(stage: Stage) -> Any:
+    """A tool's error becomes a message where the node was told so."""
+    return _tools(stage, handle_tool_errors=True)
+
+
+@scenario(stream(calls(("multiply", {"a": 2, "b": 3}), LOOK)), state())
+def tools_by_packets(stage: Stage) -> Any:
+    """Packets that hold one tool call each: the node reads the state itself."""
+
+    def fan(state: Any) -> Any:
+        return [Send("tools", [{**call, "type": "tool_call"}]) for call in state["messages"][-1].tool_calls]
+
+    builder = stage.builder({"tools": ToolNode(TOOLS)}, "tools>$", Messages)
+    builder.add_conditional_edges(stage.lib.START, fan, ["tools"])
+    return builder.compile(checkpointer=stage.saver)
+
+
+# LangGraph's graphs as nodes
+
+
+def inner(stage: Stage, *names: str, **options: Any) -> Any:
+    """Return a graph of LangGraph's with a question in its middle, to be used as a node."""
+    builder = StateGraph(Log)
+    ask = stage.node("ask", lambda state: {"log": [f"got {interrupt(len(state['log']))}"]})
+    for name in ("first", "ask", "last"):
+        builder.add_node(name, ask if name == "ask" else stage.node(name))
+    builder.set_entry_point("first").add_edge("first", "ask").add_edge("ask", "last")
+    return builder.compile(name="inner", **options)
+
+
+@scenario(stream(BIRDS), state(subgraphs=True), resume("yes"), state(), ran(), history())
+def graph_node(stage: Stage) -> Any:
+    """LangGraph's graph is a node: it waits where it asked, and goes on there."""
+    return stage.graph({"before": None, "sub": inner(stage), "after": None}, "^>before>sub>after>$")
+
+
+@scenario(stream(BIRDS), state(subgraphs=True), resume("yes"), stream(BIRDS), resume("again"), ran())
+def graph_node_called(stage: Stage) -> Any:
+    """LangGraph's graph is called inside a node."""
+    call = stage.calls("sub", inner(stage), lambda state: {"log": ["in"]}, lambda out: {"log": out["log"]})
+    return stage.graph({"sub": call}, "^>sub>$")
+
+
+@scenario(stream(BIRDS), resume("yes"), resume("again"), state(), ran())
+def graph_called_twice(stage: Stage) -> Any:
+    """LangGraph's graph is called twice inside one node; the second has a namespace of its own."""
+    graph = inner(stage)
+
+    def node(state: Any) -> Any:
+        stage.ran["sub"] += 1
+        return {"log": [*graph.invoke({"log": []})["log"], *graph.invoke({"log": ["x"]})["log"]]}
+
+    async def anode(state: Any) -> Any:
+        stage.ran["sub"] += 1
+        first = await graph.ainvoke({"log": []})
+        return {"log": [*first["log"], *(await graph.ainvoke({"log": ["x"]}))["log"]]}
+
+    return stage.graph({"sub": anode if stage.colour == "async" else node}, "^>sub>$")
+
+
+@scenario(stream(BIRDS), state(), resume("yes"), stream(BIRDS), resume("again"), state(), ran())
+def graph_node_with_history(stage: Stage) -> Any:
+    """LangGraph's graph keeps a history of its own per thread (``checkpointer=True``)."""
+    return stage.graph({"sub": inner(stage, checkpointer=True)}, "^>sub>$")
+
+
+@scenario(stream(BIRDS), resume("yes"), state(), stream(None, at=3), resume("no"), state(), ran())
+def graph_node_replayed(stage: Stage) -> Any:
+    """The outer graph goes back to before the node, and LangGraph's graph starts over."""
+    return stage.graph({"before": None, "sub": inner(stage), "after": None}, "^>before>sub>after>$")
+
+
+@scenario(stream(BIRDS), state(subgraphs=True), resume("yes"), state(), ran())
+def graph_node_two_deep(stage: Stage) -> Any:
+    """LangGraph's graph in a graph of the engine's own in the graph."""
+    middle = stage.sub({"sub": inner(stage), "m": None}, "^>sub>m>$")
+    return stage.graph({"middle": middle}, "^>middle>$")
+
+
+@scenario(stream(BIRDS), state(), ran())
+def graph_node_fails(stage: Stage) -> Any:
+    """A node of LangGraph's graph fails."""
+    builder = StateGraph(Log)
+    builder.add_node("bad", stage.fails("bad", times=9)).set_entry_point("bad")
+    return stage.graph({"sub": builder.compile()}, "^>sub>$")
+
+
+@scenario(stream(BIRDS), state(), stream(None), state(), ran())
+def graph_node_with_breakpoint(stage: Stage) -> Any:
+    """LangGraph's graph stops before one of its nodes, and goes on with ``None``."""
+    builder = StateGraph(Log)
+    builder.add_node("one", stage.node("one")).add_node("two", stage.node("two"))
+    sub = builder.set_entry_point("one").add_edge("one", "two").compile(interrupt_before=["two"])
+    return stage.graph({"sub": sub, "after": None}, "^>sub>after>$")
+
+
+@scenario(stream(BIRDS), state())
+def command_to_the_parent(stage: Stage) -> Any:
+    """A node of LangGraph's graph steers the graph around it."""
+    builder = StateGraph(Log)
+    up = Command(graph=Command.PARENT, update={"log": ["up"]}, goto="target")
+    builder.add_node("bad", stage.node("bad", lambda state: up)).set_entry_point("bad")
+    return stage.graph({"sub": builder.compile(), "never": None, "target": None}, "^>sub>never target>$")
+
+
+@scenario(stream(BIRDS, context={"user": "ann"}), state())
+def context_of_an_inner_graph(stage: Stage) -> Any:
+    """LangGraph's graph has the context, the store and the writer of the graph around it."""
+
+    def work(state: Any, runtime: Runtime[Ctx]) -> Any:
+        runtime.stream_writer(runtime.context)
+        assert runtime.store is not None
+        return {"log": [runtime.context["user"], str(runtime.control is not None)]}
+
+    sub = StateGraph(Log, context_schema=Ctx).add_node("work", work).set_entry_point("work").compile()
+    builder = stage.builder({"sub": sub}, "^>sub>$", context_schema=Ctx)
+    return builder.compile(checkpointer=stage.saver, store=InMemoryStore())
+
+
+@scenario(stream(BIRDS), command(resume="yes", update={"log": ["said"]}), state())
+def resumed_with_an_update(stage: Stage) -> Any:
+    """The answer comes with an update of the state."""
+    return stage.graph({"sub": inner(stage)}, "^>sub>$")
+
+
+@pytest.mark.parametrize("case", SCENARIOS, ids=lambda case: case.name)
+def test_pieces_in_our_graph(case: Scenario, colour: Colour) -> None:
+    """A graph that holds LangGraph's pieces does the same, step by step, whichever engine runs it."""
+    assert_same_play(oracle(case, colour), play(case, colour, OURS), racing=is_racing(case))
+
+
+@pytest.mark.parametrize("case", SCENARIOS, ids=lambda case: case.name)
+def test_events_of_pieces_in_our_graph(case: Scenario, colour: Colour) -> None:
+    """The events are the same, too."""
+    expected = oracle(case, ASYNC, EVENTS)
+    assert_same_play(expected, play(case, colour, OURS, view=EVENTS), EVENTS, racing=is_racing(case))
