@@ -101,18 +101,23 @@ def channel_for(name: str, hint: Any) -> Channel:
     """
     hint = _unwrap(hint)
     for note in getattr(hint, "__metadata__", ()):
-        owner = note if isinstance(note, type) else type(note)
-        for module, number in (("langgraph.channels", "R3"), ("langgraph.managed", "R4")):
-            if owner.__module__.startswith(module):
-                raise InvalidGraphError(
-                    f"State key {name!r} is annotated with LangGraph's {owner.__name__}, which is not taken:"
-                    f" {because(number)}"
-                )
+        _refuse_foreign(name, note if isinstance(note, type) else type(note))
     reducer = getattr(hint, "__metadata__", (None,))[-1]
     if not callable(reducer):
         return LastValue(name)
     _check_reducer(name, reducer)
     return Reduced(name, reducer, hint)
+
+
+def _refuse_foreign(name: str, cls: type) -> None:
+    """Channels and managed values of LangGraph's, and classes made of them, would be taken for reducers."""
+    modules = [base.__module__ for base in cls.__mro__]
+    for home, number in (("langgraph.channels", "R3"), ("langgraph.managed", "R4")):
+        if any(module.startswith(home) for module in modules):
+            raise InvalidGraphError(
+                f"State key {name!r} is annotated with LangGraph's {cls.__name__}, which is not taken:"
+                f" {because(number)}"
+            )
 
 
 def _manager_of(hint: Any) -> Managed | None:

@@ -175,6 +175,30 @@ ONLY_OURS = {"moody"}
 """LangGraph gives up where a property raises."""
 
 
+HIDDEN_FROM_VIEW = {
+    "bound",
+    "sequence in a sequence",
+    "parallel",
+    "dict",
+    "method",
+    "callable object",
+    "partial",
+    "list",
+    "class",
+    "default",
+    "nothing",
+    "built-in",
+}
+"""Where nobody looks: in other runnables than sequences and lambdas, in containers, attributes, arguments."""
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_where_graphs_are_found(name: str) -> None:
+    """A node's graph is found in sequences and in what functions name; one without a state of its own is not."""
+    assert (find_subgraph(ACTIONS[name](inner(OURS))) is None) is (name in HIDDEN_FROM_VIEW)
+    assert find_subgraph(ACTIONS[name](inner(OURS, checkpointer=False))) is None
+
+
 @pytest.mark.langgraph
 @pytest.mark.parametrize("options", [{}, {"checkpointer": True}, {"checkpointer": False}], ids=str)
 @pytest.mark.parametrize("name", ACTIONS)
