@@ -14,7 +14,7 @@ from lcel_compat.compare._normal import BY_KEY, CUSTOM, lane_steps
 from lcel_compat.compare._raw import Difference, metadata_kinds
 from lcel_compat.compare._recorded import Run
 from lcel_compat.compare._text import Renaming, Texts
-from lcel_compat.compare._values import Leaf, at, common, is_nothing, kind_of, leaves, whole
+from lcel_compat.compare._values import Leaf, at, common, is_nothing, kind_of, leaves, text_in, whole
 from lcel_compat.events import JsonValue
 
 _MOST_GAPS: Final = 40
@@ -206,7 +206,7 @@ class _Own:
         said = [[chunk for chunk in side if not is_nothing(chunk)] for side in (old, new)]
         if any(said) and (not all(said) or leaves(whole(said[0]), whole(said[1]), self._renaming)):
             return None
-        if len(old) == len(new) and not any(leaves(a, b, self._renaming) for a, b in zip(old, new, strict=True)):
+        if [text_in(chunk) for chunk in old] == [text_in(chunk) for chunk in new]:
             return None
         place = "data.chunk" if key is None else f"data.chunk.{key}"
         event = self._event((gap.old or gap.new)[0].number)

@@ -112,6 +112,7 @@ class Reader:
         self._identifiers = Identifiers()
         self._runs: dict[str, Run] = {}
         self._facts: dict[str, _Facts] = {}
+        self._waiting: dict[str, list[tuple[dict[str, Any], int]]] = {}
         self._recorded = Recorded(texts=texts)
 
     def add(self, item: object) -> None:
@@ -137,6 +138,8 @@ class Reader:
         recorded = self._recorded
         recorded.times = list(times)
         recorded.runs = list(self._runs.values())
+        for run in recorded.runs:
+            self._add_waiting(run)
         adopt(recorded.runs)
         if recorded.nested:
             for run in recorded.runs:
@@ -156,17 +159,29 @@ class Reader:
         name = _word(event["event"])
         run_id = _word(event.get("run_id", NO_RUN))
         run = self._runs.get(run_id) or self._begin(run_id, name, event, position)
-        if run.kind == "" and _EVENT.fullmatch(name) and name != CUSTOM:
-            self._identify(run, name, event)
+        if run.kind == "":
+            if name == CUSTOM:  # It tells neither the run's name nor all its tags: another event has to.
+                self._waiting.setdefault(run_id, []).append((event, position))
+                return
+            if _EVENT.fullmatch(name):
+                self._identify(run, name, event)
+            self._add_waiting(run)
+        self._add_to(run, name, event, position)
+
+    def _add_waiting(self, run: Run) -> None:
+        for event, position in self._waiting.pop(run.id, ()):
+            self._add_to(run, CUSTOM, event, position)
+
+    def _add_to(self, run: Run, name: str, event: dict[str, Any], position: int) -> None:
         data = event.get("data")
-        deviations = self._facts[run_id].deviations(event, name, run)
-        chunk = _keyed_chunk(name, data) if not deviations else None
+        deviations = self._facts[run.id].deviations(event, name, run)
+        chunk = _keyed_chunk(name, data)
         if name.endswith("_stream") and self._recorded.first_chunk is None:
             self._recorded.first_chunk = position
         if chunk is None:
             run.main.add(self._step(name, data, deviations, run.main.names), position)
         else:
-            self._add_by_key(run, name, chunk, position)
+            self._add_by_key(run, name, chunk, deviations, position)
 
     def _add_foreign(self, item: object, position: int) -> None:
         run = self._runs.get(NO_RUN) or self._begin(NO_RUN, "", {"name": NO_RUN}, position)
@@ -198,13 +213,15 @@ class Reader:
         more = f',"with":{self._identifiers.text(deviations, names)}' if deviations else ""
         return self._texts.number(f'{{"event":{text_of(name)},"data":{text}{more}}}')
 
-    def _add_by_key(self, run: Run, name: str, chunk: dict[str, Any], position: int) -> None:
+    def _add_by_key(
+        self, run: Run, name: str, chunk: dict[str, Any], deviations: Mapping[str, object], position: int
+    ) -> None:
         marker = self._step(name, {"chunk": BY_KEY}, _NOTHING, run.main.names)
         if not run.main.steps or run.main.steps[-1] != marker:
             run.main.add(marker, position)
         for key, piece in chunk.items():
             lane = run.by_key.setdefault(key, Lane())
-            lane.add(self._step(name, {"chunk": {key: piece}}, _NOTHING, lane.names), position)
+            lane.add(self._step(name, {"chunk": {key: piece}}, deviations, lane.names), position)
         run.keysets[self._texts.number(text_of(list[JsonValue](sorted(chunk))))] += 1
 
     def _drop_winner(self, run: Run, racers: Crowd) -> None:
@@ -220,7 +237,7 @@ class Reader:
 class _Facts:
     """What a run's events say besides their data, normally always the same."""
 
-    __slots__ = ("_identifiers", "_names", "_parents", "_raw_metadata", "_raw_tags", "extra", "metadata", "tags")
+    __slots__ = ("_identifiers", "_names", "_raw_metadata", "_raw_parents", "_raw_tags", "extra", "metadata", "tags")
 
     def __init__(self, identifiers: Identifiers) -> None:
         self._identifiers = identifiers
@@ -230,7 +247,7 @@ class _Facts:
     def learn(self, event: dict[str, Any]) -> None:
         self._names = Names()
         self._raw_tags, self._raw_metadata = event.get("tags"), event.get("metadata")
-        self._parents = _words(event.get("parent_ids"))
+        self._raw_parents = event.get("parent_ids")
         self.tags = tuple(sorted(set(_words(self._raw_tags))))
         self.metadata = self._text(self._raw_metadata)
         self.extra = self._text(_extra(event))
@@ -244,8 +261,8 @@ class _Facts:
             found["tags"] = {"missing": sorted({*self.tags} - {*tags}), "extra": sorted({*tags} - {*self.tags})}
         if (raw := event.get("metadata")) is not self._raw_metadata and self._text(raw) != self.metadata:
             found["metadata"] = raw
-        if _words(event.get("parent_ids")) != self._parents:
-            found["parent_ids"] = event.get("parent_ids")
+        if (raw := event.get("parent_ids")) is not self._raw_parents and _words(raw) != _words(self._raw_parents):
+            found["parent_ids"] = raw
         extra = _NOTHING if event.keys() == _OWN else _extra(event)
         if (extra or self.extra != "{}") and self._text(extra) != self.extra:
             found["extra"] = extra

@@ -94,6 +94,11 @@ def is_nothing(chunk: JsonValue) -> bool:
     return chunk == ""
 
 
+def text_in(chunk: JsonValue) -> JsonValue:
+    """What a chunk divides: a message's content, or the chunk itself."""
+    return at(chunk, ("content",)) if is_message(chunk) else chunk
+
+
 def whole(chunks: Sequence[JsonValue]) -> JsonValue:
     """What chunks make together: texts in a row, messages as one message, other values as a list."""
     if all(isinstance(chunk, str) for chunk in chunks):
