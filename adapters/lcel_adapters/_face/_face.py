@@ -135,7 +135,7 @@ class LegacyFace(Runnable[Any, Any]):
         self.output = output
         name, self._speaker = speaker
         copy: Any = silent.copy(lambda node, action: place_of(node, action, speaks=node == name, runs=self._speaker))
-        self._copies = {True: copy, False: silent.without_threads(copy)}
+        self._copies = {True: copy, False: silent.unsaved(copy)}
 
     def __reduce__(self) -> Any:
         return _restored, (self.graph, self.input, self.output)
@@ -329,6 +329,22 @@ class StepsFace(LegacyFace):
     def OutputType(self) -> Any:
         return self.graph.OutputType if self.output is None else _hint(self.graph.builder.output_schema, self.output)
 
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Any:
+        return self._described(self.input).get_input_schema(config)
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> Any:
+        return self._described(self.output).get_output_schema(config)
+
+    def get_input_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
+        return self._described(self.input).get_input_jsonschema(config)
+
+    def get_output_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
+        return self._described(self.output).get_output_jsonschema(config)
+
+    def _described(self, mapping: Any) -> Any:
+        """Who describes a side of the face: the graph if that side is the graph's own, the types above if it is not."""
+        return self.graph if mapping is None else super()
+
     @staticmethod
     def _beside(run_manager: Any, config: RunnableConfig) -> Beside:
         return Beside(surroundings=Surroundings(), scope=steps_of(run_manager, config))
@@ -373,10 +389,9 @@ class StepsFace(LegacyFace):
             total = Sum()
             async for value in values:
                 total.add(value)
-            async with aclosing(
-                self._astream(total.value, config, self._beside(run_manager, config), Speech())
-            ) as rest:
-                async for chunk in rest:
+            make = partial(self._beside, run_manager, config)
+            async with aclosing(self._astream(total.value, config, make, Speech())) as chunks:
+                async for chunk in chunks:
                     yield chunk
 
         return self._atransform_stream_with_config(input, steps, config, **_none(kwargs))

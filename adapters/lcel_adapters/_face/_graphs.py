@@ -78,9 +78,9 @@ class Silent:
         """The graph with each node's runnable in a place."""
         raise NotImplementedError
 
-    def without_threads(self, silent: Any) -> Any:
+    def unsaved(self, silent: Any) -> Any:
         """The same copy for a run that names no thread: it persists nothing."""
-        return silent
+        raise NotImplementedError
 
 
 class OurGraph(Silent):
@@ -94,6 +94,7 @@ class OurGraph(Silent):
             follows={name: frozenset(self._ends(node)) for name, node in program.nodes.items()},
             outputs=None if program.is_root else tuple(program.output.keys),
             stops=_stops(graph),
+            cached=tuple(name for name, spec in graph.builder.nodes.items() if graph.cache and spec.cache_policy),
         )
 
     def _ends(self, node: Any) -> Iterator[str]:
@@ -121,6 +122,11 @@ class OurGraph(Silent):
         silent._program = dataclasses.replace(program, nodes=nodes)
         return cast("Runnable[Any, Any]", silent)
 
+    def unsaved(self, silent: Any) -> Any:
+        copy = silent.copy()
+        copy.checkpointer = None
+        return copy
+
     def _body(self, name: str, body: Any, place: MakePlace) -> Any:
         if isinstance(body, FunctionBody):
             return body_of(_function_in_place(name, body.function, is_async=body.is_async), name=name)
@@ -138,7 +144,7 @@ class TheirGraph(Silent):
             follows={name: frozenset(self._ends(name)) for name in (START, *builder.nodes)},
             outputs=tuple(graph.output_channels) if isinstance(graph.output_channels, list) else None,
             stops=_stops(graph),
-            cached=tuple(name for name in builder.nodes if graph.nodes[name].cache_policy or graph.cache_policy),
+            cached=tuple(name for name in builder.nodes if graph.cache and graph.nodes[name].cache_policy),
         )
 
     def _ends(self, name: str) -> Iterator[str]:
@@ -158,9 +164,7 @@ class TheirGraph(Silent):
         }
         return cast("Runnable[Any, Any]", self.graph.copy({"nodes": nodes}))
 
-    def without_threads(self, silent: Any) -> Any:
-        if not self.graph.checkpointer:
-            return silent
+    def unsaved(self, silent: Any) -> Any:
         return silent.copy({"checkpointer": None})
 
 
