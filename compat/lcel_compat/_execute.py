@@ -314,6 +314,13 @@ def _write(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | Non
         task.writes += yield from _follow(branch, task, frame, own, result)
 
 
+def written(task: Task, frame: Frame, config: RunnableConfig, result: Any) -> Steps:
+    """What a node writes if it returns this, with what its conditional edges say; nobody listens."""
+    current_task.set(TaskScope(task, frame))
+    yield from _write(task, frame, config, None, result)
+    return task.writes
+
+
 def _follow(branch: Branch, task: Task, frame: Frame, config: RunnableConfig, result: Any) -> Steps:
     """Ask a conditional edge where to go; what that writes."""
     value = frame.machine.peek(task.writes, branch.schema)

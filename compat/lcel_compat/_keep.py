@@ -196,13 +196,9 @@ class Keeper:
         task = machine.tasks.get(task_id)
         config = patched(self.config, checkpoint_ns=self.namespace, checkpoint_id=checkpoint_id)
         arguments = [config, to_wire_writes(writes), task_id]
-        if self._takes_paths():
+        if takes_paths(self.saver):
             arguments.append("" if task is None else path_text(task.path))
         self.queue.add(lambda: self.ask("put_writes", *arguments))
-
-    def _takes_paths(self) -> bool:
-        """Savers that are older than the parameter do not take the task's path."""
-        return "task_path" in inspect.signature(self.saver.put_writes).parameters
 
     def advance(self, machine: Machine, source: str) -> None:
         """A superstep is applied: make its checkpoint, and save it unless that waits for the end of the run."""
@@ -264,6 +260,11 @@ class Replay:
         before = {"configurable": {"checkpoint_id": self._checkpoint_id}}
         found = yield keeper.colour.listed(keeper.saver, keeper.config, before=before, limit=1)
         return found[0] if found else None
+
+
+def takes_paths(saver: BaseCheckpointSaver[Any]) -> bool:
+    """Whether a saver wants to know the path of the task that wrote; those older than the parameter do not."""
+    return "task_path" in inspect.signature(saver.put_writes).parameters
 
 
 def ledger_of(machine: Machine) -> Ledger:

@@ -124,11 +124,11 @@ class Ledger:
             self.versions.update(moved)
             self._latest = version
 
-    def triggers(self, node: str, channels: Iterable[str]) -> bool:
-        """Whether one of these channels has changed since the node saw it."""
+    def triggers(self, node: str, channels: Sequence[str]) -> bool:
+        """Whether one of these channels, which are available, has changed since the node saw it."""
         seen = self.seen.get(node)
         if seen is None:
-            return True
+            return bool(channels)
         return any(self._newer(name, seen) for name in channels)
 
     def changed_since_interrupt(self) -> bool:

@@ -24,6 +24,7 @@ from lcel_compat._program import Program
 from lcel_compat._refused import refuse
 from lcel_compat._request import Request, Settings
 from lcel_compat._schema import json_schema, portable
+from lcel_compat._stateful import Stateful
 from lcel_compat.errors import NoCheckpointerError
 from lcel_compat.modes import EventFilter, check_modes
 from lcel_compat.runtime import RunControl
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from lcel_compat.types import StreamMode
 
 
-class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, OutputT]):
+class CompiledStateGraph(Stateful, Runnable[Any, Any], Generic[StateT, ContextT, InputT, OutputT]):
     """A compiled graph; made by ``StateGraph.compile``.
 
     Attributes:
@@ -80,7 +81,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         self.interrupt_after_nodes = interrupt_after
         self.step_timeout: float | None = None
         self.debug = debug
-        self._program = program
+        self.program = program
 
     # Configuration and schemas -------------------------------------------------------------------------
 
@@ -162,7 +163,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         if stream_mode != "values":
             request = self._stream_request(input, config, stream_mode, output_keys, asked)
             return list(self._sync(request).items())
-        run = self._sync(self._request(input, config, self._keys(output_keys, self._program.output.keys), **asked))
+        run = self._sync(self._request(input, config, self._keys(output_keys, self.program.output.keys), **asked))
         for _ in run.items():
             pass
         return self._returned(run, version)
@@ -197,7 +198,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         if stream_mode != "values":
             request = self._stream_request(input, config, stream_mode, output_keys, asked)
             return [item async for item in self._async(request).items()]
-        run = self._async(self._request(input, config, self._keys(output_keys, self._program.output.keys), **asked))
+        run = self._async(self._request(input, config, self._keys(output_keys, self.program.output.keys), **asked))
         async for _ in run.items():
             pass
         return self._returned(run, version)
@@ -378,8 +379,8 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
 
     def _keys(self, asked: str | Sequence[str] | None, default: tuple[str, ...]) -> tuple[str, ...]:
         keys = default if asked is None else (asked,) if isinstance(asked, str) else tuple(asked)
-        if unknown := [key for key in keys if key not in self._program.state]:
-            known = ", ".join(repr(k) for k in self._program.state)
+        if unknown := [key for key in keys if key not in self.program.state]:
+            known = ", ".join(repr(k) for k in self.program.state)
             raise ValueError(f"output_keys names {unknown!r}, which the state does not have; its keys are {known}.")
         return keys
 
@@ -480,7 +481,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
             # Called by a graph as one of its nodes, it answers with its state, not with its nodes' updates.
             nested = TASK_ID in (config or {}).get("configurable", {})
             stream_mode = "values" if nested else "updates"
-        keys = self._keys(output_keys, self._program.state)
+        keys = self._keys(output_keys, self.program.state)
         modes = check_modes(stream_mode)
         return self._request(value, config, keys, modes=modes, labelled=not isinstance(stream_mode, str), **asked)
 
@@ -503,7 +504,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         return self._request(
             value,
             config,
-            self._keys(output_keys, self._program.state),
+            self._keys(output_keys, self.program.state),
             modes=("events",),
             chunk_modes=chunk_modes,
             chunks_labelled=not isinstance(stream_mode, str),
@@ -515,7 +516,7 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         """What ``invoke`` returns of a run."""
         state, interrupts = run.result(), run.interrupts
         if version == "v2":
-            build = self._program.output.build
+            build = self.program.output.build
             whole = state if build is None or not isinstance(state, dict) else build(state)
             return GraphOutput(value=whole, interrupts=tuple(interrupts))
         if not interrupts:
@@ -523,10 +524,10 @@ class CompiledStateGraph(Runnable[Any, Any], Generic[StateT, ContextT, InputT, O
         return {**state, INTERRUPT: interrupts} if isinstance(state, dict) else {INTERRUPT: interrupts}
 
     def _sync(self, request: Callable[[], Request]) -> SyncRun:
-        return SyncRun(self._program, request, self.buffer)
+        return SyncRun(self.program, request, self.buffer)
 
     def _async(self, request: Callable[[], Request]) -> AsyncRun:
-        return AsyncRun(self._program, request, self.buffer)
+        return AsyncRun(self.program, request, self.buffer)
 
 
 def _refuse_version(version: Any, where: str) -> NoReturn:
