@@ -59,7 +59,7 @@ async def rescue(state: State, error: NodeError) -> State:
 
 def program(builder: Any) -> Program:
     """The program of a compiled graph."""
-    return builder.compile()._program  # type: ignore[no-any-return]
+    return builder.compile().program  # type: ignore[no-any-return]
 
 
 def entered(lib: Library = OURS) -> Any:
@@ -195,8 +195,8 @@ def test_policies_and_defaults(nodes: list[dict[str, Any]], defaults: dict[str, 
     """Own policies win over defaults, and handlers take the defaults that LangGraph's handlers take."""
     theirs, ours = built(LANGGRAPH, nodes, defaults), built(OURS, nodes, defaults)
     expected = {name: theirs_of(node) for name, node in theirs.nodes.items()}
-    assert expected == {name: ours_of(node) for name, node in ours._program.nodes.items()}
-    assert list(theirs.nodes) == list(ours._program.nodes)
+    assert expected == {name: ours_of(node) for name, node in ours.program.nodes.items()}
+    assert list(theirs.nodes) == list(ours.program.nodes)
 
 
 def test_defaults_are_read_when_the_graph_is_compiled() -> None:

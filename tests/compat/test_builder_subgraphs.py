@@ -221,7 +221,7 @@ def test_nodes_know_their_graph() -> None:
     """A compiled graph's nodes know the graph that they run, the very object."""
     graph = inner(OURS)
     builder = StateGraph(State).add_node("plain", idle).add_node("graph", graph).add_node("calls", nested(graph))
-    nodes = builder.add_edge("__start__", "plain").compile()._program.nodes
+    nodes = builder.add_edge("__start__", "plain").compile().program.nodes
     assert {name: node.subgraph for name, node in nodes.items()} == {
         "__start__": None,
         "plain": None,
