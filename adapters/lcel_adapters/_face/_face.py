@@ -229,7 +229,7 @@ class WholeFace(LegacyFace):
         (name,) = silent.shape.nodes
         super().__init__(silent, input=input, output=output, speaker=(name, chain))
         self.chain = chain
-        self.name = chain.name
+        self.name = getattr(chain, "name", None)
 
     # The chain's own description -----------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ class OurGraph(Silent):
 
     def __init__(self, graph: CompiledStateGraph[Any, Any, Any, Any]) -> None:
         self.graph = graph
-        program = graph._program
+        program = graph.program
         self.shape = Shape(
             nodes={name: spec.action for name, spec in graph.builder.nodes.items()},
             follows={name: frozenset(self._ends(node)) for name, node in program.nodes.items()},
@@ -98,7 +98,7 @@ class OurGraph(Silent):
         )
 
     def _ends(self, node: Any) -> Iterator[str]:
-        listeners = self.graph._program.listeners
+        listeners = self.graph.program.listeners
         for channel, _ in node.edges:
             yield from listeners.get(channel, ())
         for branch in node.branches:
@@ -113,13 +113,13 @@ class OurGraph(Silent):
             yield END
 
     def copy(self, place: MakePlace) -> Runnable[Any, Any]:
-        program = self.graph._program
+        program = self.graph.program
         nodes = {
             name: node if node.body is None else dataclasses.replace(node, body=self._body(name, node.body, place))
             for name, node in program.nodes.items()
         }
         silent = self.graph.with_config({})
-        silent._program = dataclasses.replace(program, nodes=nodes)
+        silent.program = dataclasses.replace(program, nodes=nodes)
         return cast("Runnable[Any, Any]", silent)
 
     def unsaved(self, silent: Any) -> Any:

@@ -64,7 +64,7 @@ def mirrors(node: RunnableNode, input: FaceInput, output: FaceOutput) -> bool:
 
 
 def _same_input(node: Any, face: FaceInput) -> bool:
-    if callable(face):
+    if callable(face) or callable(node):
         return True
     if isinstance(node, Mapping) and face is None:
         return all(key == source for key, source in node.items())
