@@ -90,12 +90,18 @@ class Part(TypedDict):
 
 @pytest.mark.parametrize("side", ["input_schema", "output_schema"])
 def test_not_in_input_and_output(side: str) -> None:
-    """What the run computes can neither be given nor returned, as in LangGraph."""
+    """What the run computes can neither be given nor returned."""
     with pytest.raises(InvalidGraphError, match=rf"{side.split('_')[0]} schema 'Part' has 'left'"):
         StateGraph(State, **{side: Part})
-    if LANGGRAPH.installed:
-        with pytest.raises(ValueError, match="Managed"):
-            LANGGRAPH.StateGraph(theirs(), **{side: theirs("dataclass")})
+
+
+@pytest.mark.langgraph
+@pytest.mark.parametrize("side", ["input_schema", "output_schema"])
+def test_not_in_input_and_output_there(side: str) -> None:
+    """LangGraph refuses the same, in either library's graph with LangGraph's annotations."""
+    for lib in (LANGGRAPH, OURS):
+        with pytest.raises(ValueError, match="managed|Managed|computes"):
+            lib.StateGraph(theirs(), **{side: theirs("dataclass")})
 
 
 def test_a_node_may_declare_one(colour: Colour) -> None:

@@ -66,7 +66,8 @@ def test_refused_arguments(number: str, function: str, argument: str) -> None:
     with pytest.raises(TypeError, match=rf"{function}\(\) does not take {argument}: .*Refusal {number} ") as caught:
         CALLS[function](**{argument: object()})
     assert REFUSALS[number].instead in str(caught.value)
-    for nothing in (None, False, (), []):
+    nothings: list[Any] = [None, False, (), []]
+    for nothing in nothings:
         assert CALLS[function](**{argument: nothing}) is not None
 
 
