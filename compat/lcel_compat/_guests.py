@@ -97,8 +97,18 @@ def _nested(scope: TaskScope) -> dict[str, Any]:
     return found
 
 
+def register(graph: type) -> None:
+    """Let LangGraph know our graphs, if it is loaded: it finds the state of those that its nodes run.
+
+    Its ``PregelProtocol`` is an abstract base class, and other classes may be registered with it.
+    """
+    protocol = sys.modules.get("langgraph.pregel.protocol")
+    if protocol is not None:
+        protocol.PregelProtocol.register(graph)
+
+
 def stripped(config: RunnableConfig) -> RunnableConfig:
-    """The configuration of a graph in a node without what the node's guests find there; its own nodes have their own."""
+    """The configuration of a graph in a node, without what the node's guests find there; its own nodes have theirs."""
     given = config.get("configurable") or {}
     own = {key: value for key, value in given.items() if not key.startswith("__pregel_")}
     return config if len(own) == len(given) else cast("RunnableConfig", {**config, "configurable": own})
@@ -125,6 +135,8 @@ _REPLAYS: Final[WeakKeyDictionary[Replay, Any]] = WeakKeyDictionary()
 
 def _replay(ours: Replay) -> Any:
     """LangGraph's counterpart: one for the whole run, since it remembers which graphs have begun."""
+    if (theirs := getattr(ours, "theirs", None)) is not None:
+        return theirs
     cls = getattr(sys.modules.get("langgraph._internal._replay"), "ReplayState", None)
     if cls is None:
         return None
@@ -151,9 +163,13 @@ def _views(base: type, fields: Fields) -> type:
     def __init__(self: Any, scope: TaskScope) -> None:
         object.__setattr__(self, "scope_", scope)
 
-    body: dict[str, Any] = {name: property(lambda self, read=read: read(self.scope_)) for name, read in fields}
+    body: dict[str, Any] = {name: _looked_up(read) for name, read in fields}
     body |= {"__slots__": ("scope_",), "__init__": __init__, "__class__": property(lambda self: base)}
     return type(base.__name__, (base,), body)
+
+
+def _looked_up(read: Callable[[TaskScope], Any]) -> property:
+    return property(lambda self: read(self.scope_))
 
 
 def _of_runtime(name: str, scope: TaskScope) -> Any:

@@ -105,11 +105,15 @@ class HostAnswers:
     """The answers that LangGraph keeps for one of its tasks.
 
     Args:
-        common: Takes (or looks at) the answer that was given to the run as a whole, if nobody has taken it yet.
+        common: Takes the answer that was given to the run as a whole, if nobody has taken it yet.
     """
 
     def __init__(self, common: Callable[[bool], Any]) -> None:
-        self.common = common
+        self._common = common
+
+    def common(self, take: bool) -> Any:
+        """That answer. LangGraph shows it to everyone who looks, even if it was taken; so who looks takes it."""
+        return None if take else self._common(True)
 
     def ask(self, value: Any, schema: Any = None) -> Any:
         """The answer to the task's next question: LangGraph's own ``interrupt`` asks."""
@@ -119,15 +123,19 @@ class HostAnswers:
 
 
 class HostReplay:
-    """A run of LangGraph's that begins at an old checkpoint, in the place of a ``Replay``."""
+    """A run of LangGraph's that begins at an old checkpoint, in the place of a ``Replay``.
+
+    Attributes:
+        theirs: What LangGraph's run remembers of it (``langgraph/_internal/_replay.py``).
+    """
 
     def __init__(self, theirs: Any) -> None:
-        self._theirs = theirs
+        self.theirs = theirs
 
     def find(self, keeper: Keeper) -> Any:
         """The checkpoint that a subgraph begins at."""
         config = keeper.config
-        return (yield keeper.colour.ask(self._theirs, "get_checkpoint", keeper.namespace, keeper.saver, config))
+        return (yield keeper.colour.ask(self.theirs, "get_checkpoint", keeper.namespace, keeper.saver, config))
 
 
 class _Stream:

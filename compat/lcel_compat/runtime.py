@@ -223,15 +223,9 @@ def get_runtime(context_schema: type[ContextT] | None = None) -> Runtime[Context
     Raises:
         RuntimeError: Outside of a node, and in a thread that was started without this one's context.
     """
-    from lcel_compat._context import current_task  # which makes runtimes, so it imports this module
+    from lcel_compat._context import here  # which makes runtimes, so it imports this module
 
-    task = current_task.get()
-    if task is None:
-        raise RuntimeError(
-            "get_runtime() was called outside of a node. Call it while a node is running; in a thread of your own,"
-            " start the thread with contextvars.copy_context().run, or hand it the runtime."
-        )
-    return cast("Runtime[ContextT]", task.runtime())
+    return cast("Runtime[ContextT]", here("get_runtime").runtime())
 
 
 def coerce_context(schema: type[ContextT] | None, value: Any) -> ContextT | None:

@@ -10,10 +10,12 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import InjectedToolCallId, tool
 from langgraph.config import get_config, get_store, get_stream_writer
 from langgraph.errors import NodeInterrupt
+from langgraph.func import task
 from langgraph.graph import StateGraph
 from langgraph.graph.message import push_message
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolNode, ToolRuntime
 from langgraph.runtime import Runtime, get_runtime
+from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command, Overwrite, RetryPolicy, Send, interrupt
 from typing_extensions import TypedDict
@@ -24,7 +26,7 @@ from tests.differential.scenarios.stage import Log, Stage
 from tests.differential.scenarios.steps import Step, command, history, ran, resume, state, stream
 from tests.differential.scenarios.streams import EVENTS
 from tests.support.colours import ASYNC, Colour
-from tests.support.engines import OURS
+from tests.support.engines import LANGGRAPH, OURS
 
 BIRDS = {"log": ["birds"]}
 SCENARIOS: list[Scenario] = []
@@ -386,3 +388,191 @@ def test_events_of_pieces_in_our_graph(case: Scenario, colour: Colour) -> None:
     """The events are the same, too."""
     expected = oracle(case, ASYNC, EVENTS)
     assert_same_play(expected, play(case, colour, OURS, view=EVENTS), EVENTS, racing=is_racing(case))
+
+
+# our graphs as nodes of LangGraph's
+
+HOSTED: list[Scenario] = []
+
+
+def hosted(*steps: Step, **options: Any) -> Callable[[Callable[[Stage, Stage], Any]], Callable[[Stage, Stage], Any]]:
+    """Add a graph of LangGraph's that has a graph of the stage's library in it, with its script."""
+
+    def add(build: Callable[[Stage, Stage], Any]) -> Callable[[Stage, Stage], Any]:
+        def built(stage: Stage) -> Any:
+            return build(Stage(lib=LANGGRAPH, colour=stage.colour, saver=stage.saver, ran=stage.ran), stage)
+
+        HOSTED.append(Scenario(name=build.__name__, build=built, steps=steps, **options))
+        return build
+
+    return add
+
+
+def answered(value: Any, **options: Any) -> Step:
+    """Stream LangGraph's ``Command(resume=value)``."""
+    return stream(lambda stage: Command(resume=value), **options)
+
+
+def asking(stage: Stage, **options: Any) -> Any:
+    """Return a graph with a question in its middle."""
+    ask = stage.node("ask", lambda state: {"log": [f"got {stage.lib.interrupt(len(state['log']))}"]})
+    return stage.sub({"first": None, "ask": ask, "last": None}, "^>first>ask>last>$", **options)
+
+
+@hosted(stream(BIRDS), state(), answered("yes"), state(), history(), ran())
+def our_graph_node(outer: Stage, stage: Stage) -> Any:
+    """A node that waits where it asked, and goes on there."""
+    return outer.graph({"before": None, "sub": asking(stage), "after": None}, "^>before>sub>after>$")
+
+
+@hosted(stream(BIRDS), answered("yes"), stream(BIRDS), answered("again"), state(), ran())
+def our_graph_called(outer: Stage, stage: Stage) -> Any:
+    """A graph that is called inside a node."""
+    call = outer.calls("sub", asking(stage), lambda state: {"log": ["in"]}, lambda out: {"log": out["log"]})
+    return outer.graph({"sub": call}, "^>sub>$")
+
+
+@hosted(stream(BIRDS), answered("yes"), answered("again"), state(), ran())
+def our_graph_called_twice(outer: Stage, stage: Stage) -> Any:
+    """A graph that is called twice inside one node."""
+    graph = asking(stage)
+
+    def node(state: Any) -> Any:
+        return {"log": [*graph.invoke({"log": []})["log"], *graph.invoke({"log": ["x"]})["log"]]}
+
+    async def anode(state: Any) -> Any:
+        first = await graph.ainvoke({"log": []})
+        return {"log": [*first["log"], *(await graph.ainvoke({"log": ["x"]}))["log"]]}
+
+    return outer.graph({"sub": anode if stage.colour == "async" else node}, "^>sub>$")
+
+
+@hosted(stream(BIRDS), answered("yes"), stream(BIRDS), answered("again"), state(), ran())
+def our_graph_with_history(outer: Stage, stage: Stage) -> Any:
+    """A graph that keeps a history of its own per thread."""
+    return outer.graph({"sub": asking(stage, checkpointer=True)}, "^>sub>$")
+
+
+@hosted(stream(BIRDS), answered("yes"), stream(None, at=3), answered("no"), state(), ran())
+def our_graph_replayed(outer: Stage, stage: Stage) -> Any:
+    """The outer graph goes back to before the node, and the graph in it starts over."""
+    return outer.graph({"before": None, "sub": asking(stage), "after": None}, "^>before>sub>after>$")
+
+
+@hosted(stream(BIRDS), answered("yes"), state(), ran())
+def our_graph_two_deep(outer: Stage, stage: Stage) -> Any:
+    """LangGraph's graph in a graph of ours in LangGraph's."""
+    middle = stage.sub({"sub": inner(stage), "m": None}, "^>sub>m>$")
+    return outer.graph({"middle": middle}, "^>middle>$")
+
+
+@hosted(stream(BIRDS), state(), ran())
+def our_graph_fails(outer: Stage, stage: Stage) -> Any:
+    """A node of the inner graph fails."""
+    return outer.graph({"sub": stage.sub({"bad": stage.fails("bad", times=9)}, "^>bad>$")}, "^>sub>$")
+
+
+@hosted(stream(BIRDS), stream(None), state(), ran())
+def our_graph_with_breakpoint(outer: Stage, stage: Stage) -> Any:
+    """The inner graph stops before one of its nodes, and goes on with ``None``."""
+    sub = stage.sub({"one": None, "two": None}, "^>one>two>$", interrupt_before=["two"])
+    return outer.graph({"sub": sub, "after": None}, "^>sub>after>$")
+
+
+@hosted(stream(BIRDS), state())
+def our_command_to_the_parent(outer: Stage, stage: Stage) -> Any:
+    """A node of the inner graph steers the graph around it."""
+    up = stage.lib.Command(graph=stage.lib.Command.PARENT, update={"log": ["up"]}, goto="target")
+    sub = stage.sub({"up": stage.node("up", lambda state: up)}, "^>up")
+    return outer.graph({"sub": sub, "never": None, "target": None}, "^>sub>never target>$")
+
+
+@hosted(stream(BIRDS, context={"user": "ann"}), state())
+def our_graph_in_a_context(outer: Stage, stage: Stage) -> Any:
+    """The inner graph has the context, the store and the writer of the graph around it."""
+
+    def work(state: Any, runtime: Any, store: BaseStore) -> Any:
+        runtime.stream_writer(runtime.context)
+        assert runtime.store is store is not None
+        return {"log": [runtime.context["user"], str(runtime.control is not None)]}
+
+    sub = stage.builder({}, "", context_schema=Ctx).add_node("work", work).set_entry_point("work").compile()
+    builder = outer.builder({"sub": sub}, "^>sub>$", context_schema=Ctx)
+    return builder.compile(checkpointer=stage.saver, store=InMemoryStore())
+
+
+@hosted(stream(BIRDS, context={"user": "ann"}), answered("yes", context={"user": "bob"}), state())
+def our_functions(outer: Stage, stage: Stage) -> Any:
+    """Our functions find the surroundings of LangGraph's node."""
+    lib = stage.lib
+    runtime = lib.get_runtime if lib is OURS else get_runtime
+
+    def work(state: Any) -> Any:
+        lib.get_stream_writer()({"hello": runtime().context["user"]})
+        assert lib.get_store() is runtime().store is not None
+        return {"log": [lib.interrupt("sure?"), str(lib.get_config()["configurable"]["thread_id"] is not None)]}
+
+    builder = outer.builder({"a": outer.node("a", work)}, "^>a>$", context_schema=Ctx)
+    return builder.compile(checkpointer=stage.saver, store=InMemoryStore())
+
+
+@hosted(stream(calls(("ours", {"question": "sure?"}))), answered("yes"), state())
+def our_functions_in_a_tool(outer: Stage, stage: Stage) -> Any:
+    """Our functions find them in a tool of LangGraph's, too."""
+
+    @tool
+    def ours(question: str) -> str:
+        """Ask a person."""
+        stage.lib.get_stream_writer()(question)
+        return str(stage.lib.interrupt(question))
+
+    return outer.graph({"tools": ToolNode([ours], handle_tool_errors=True)}, "^>tools>$", Messages)
+
+
+@pytest.mark.parametrize("case", HOSTED, ids=lambda case: case.name)
+def test_our_graph_in_langgraphs(case: Scenario, colour: Colour) -> None:
+    """A graph of LangGraph's that holds ours does the same, step by step, as one that is LangGraph's all through."""
+    assert_same_play(oracle(case, colour), play(case, colour, OURS), racing=is_racing(case))
+
+
+@pytest.mark.parametrize("case", HOSTED, ids=lambda case: case.name)
+def test_events_of_our_graph_in_langgraphs(case: Scenario) -> None:
+    """The events are the same, too."""
+    expected = oracle(case, ASYNC, EVENTS)
+    assert_same_play(expected, play(case, ASYNC, OURS, view=EVENTS), EVENTS, racing=is_racing(case))
+
+
+# what is refused
+
+
+def _late(stage: Stage) -> Any:
+    """Return a node that asks as if LangGraph had not been loaded when the node began."""
+
+    def work(state: Any) -> Any:
+        given = get_config()["configurable"]
+        for key in [key for key in given if key.startswith("__pregel_")]:
+            del given[key]
+        return {"log": [interrupt("sure?")]}
+
+    return stage.graph({"asks": stage.node("asks", work)}, "^>asks>$")
+
+
+def test_langgraph_imported_in_the_middle_of_a_node(colour: Colour) -> None:
+    """A node that imports LangGraph itself, for the first time, is told what to import instead."""
+    stage = Stage(lib=OURS, colour=colour.name, saver=None)
+    with pytest.raises(RuntimeError, match="from lcel_compat import interrupt"):
+        colour.invoke(_late(stage), BIRDS)
+
+
+@task
+def doubled(value: int) -> int:
+    """Return twice the value."""
+    return 2 * value
+
+
+def test_tasks_of_the_functional_api(colour: Colour) -> None:
+    """A task of LangGraph's functional API is refused in a node, with what to do instead."""
+    stage = Stage(lib=OURS, colour=colour.name, saver=None)
+    graph = stage.graph({"a": stage.node("a", lambda state: {"log": [doubled(2)]})}, "^>a>$")
+    with pytest.raises(RuntimeError, match="without @task"):
+        colour.invoke(graph, BIRDS)
