@@ -12,7 +12,7 @@ Every choice is by key or by score and then by order of appearance: the same rec
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias, TypeVar
 
@@ -148,14 +148,25 @@ def _match_anywhere(found: Matching, before: Recorded, after: Recorded) -> None:
     olds, news = found.free(before.runs), found.free(after.runs)
     if not olds or not news:
         return
-    for old, new in _pair_by(found, _digest, _largest_first(olds), _largest_first(news)):
-        for one, other in zip(_in_order(old), _in_order(new), strict=False):
-            if one.digest == other.digest and not found.has(one) and not found.has(other):
-                found.add(one, other)
-        _match_siblings(found, old.children, new.children)
+    _match_subtrees(found, olds, news)
     for key in (_emitted, _identity, _name):
         for old, new in _pair_by(found, key, olds, news):
             _match_siblings(found, old.children, new.children)
+
+
+def _match_subtrees(found: Matching, before: Iterable[Run], after: Iterable[Run]) -> None:
+    """Pair equal subtrees, whole ones before their parts, so that what belongs together stays together."""
+    waiting: defaultdict[Hashable, deque[Run]] = defaultdict(deque)
+    for run in after:
+        waiting[run.digest].append(run)
+    for old in _largest_first(before):
+        equals = waiting[old.digest]
+        while equals and found.has(equals[0]):
+            equals.popleft()
+        if equals and not found.has(old):
+            for one, other in zip(_in_order(old), _in_order(equals[0]), strict=False):
+                if one.digest == other.digest and not found.has(one) and not found.has(other):
+                    found.add(one, other)
 
 
 def _largest_first(runs: Iterable[Run]) -> list[Run]:
