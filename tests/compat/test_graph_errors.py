@@ -253,17 +253,17 @@ def state_as_a_dict() -> Any:
 
 @wrong(BUILDING, TypeError, "compile", "checkpointer", "object", "InMemorySaver()")
 def checkpointer_that_is_no_saver() -> Any:
-    return graph("a").compile(checkpointer=object())
+    return graph("a").compile(checkpointer=object())  # type: ignore[arg-type]
 
 
 @wrong(BUILDING, TypeError, "checkpointer", "class", "call it")
 def checkpointer_that_is_a_class() -> Any:
-    return graph("a").compile(checkpointer=InMemorySaver)
+    return graph("a").compile(checkpointer=InMemorySaver)  # type: ignore[arg-type]
 
 
 @wrong(BUILDING, TypeError, "checkpointer", "with ... as saver")
 def checkpointer_that_was_not_entered() -> Any:
-    return graph("a").compile(checkpointer=nullcontext(InMemorySaver()))
+    return graph("a").compile(checkpointer=nullcontext(InMemorySaver()))  # type: ignore[arg-type]
 
 
 @wrong(BUILDING, InvalidGraphError, "interrupt_before", "'nowhere'", "'a', 'b'")
@@ -283,12 +283,12 @@ def interrupt_before_a_bare_name() -> Any:
 
 @wrong(BUILDING, TypeError, "retry_policy", "object", "RetryPolicy")
 def retry_policy_that_is_none() -> Any:
-    return graph("a").add_node("b", idle, retry_policy=object())
+    return graph("a").add_node("b", idle, retry_policy=object())  # type: ignore[arg-type]
 
 
 @wrong(BUILDING, TypeError, "cache_policy", "60", "CachePolicy")
 def cache_policy_that_is_none() -> Any:
-    return graph("a").set_node_defaults(cache_policy=60)
+    return graph("a").set_node_defaults(cache_policy=60)  # type: ignore[arg-type]
 
 
 @wrong(BUILDING, ValueError, "run_timeout is 0", "greater than 0")

@@ -51,7 +51,7 @@ def answered(library: str, status: int) -> Exception:
         theirs = client.Response()
         theirs.status_code = status
         return client.HTTPError("no", response=theirs)  # type: ignore[no-any-return]
-    request = client.Request("GET", "http://there.test")
+    request = client.Request("GET", "http://example.com")
     response = client.Response(status, request=request)
     return client.HTTPStatusError("no", request=request, response=response)  # type: ignore[no-any-return]
 
