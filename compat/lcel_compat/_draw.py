@@ -12,16 +12,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnablePassthrough, RunnableSequence
 from langchain_core.runnables.graph import Graph
 
 from lcel_compat._body import FunctionBody
 from lcel_compat._constants import END, START, branch_channel
+from lcel_compat._stateful import Stateful
 
 if TYPE_CHECKING:
+    from lcel_compat._machine import Breakpoints
     from lcel_compat._program import Node, Program
     from lcel_compat.channels import Channel
-    from lcel_compat.compiled import CompiledStateGraph
 
 _LIMIT: Final = 251
 """Supersteps after which a loop without a way out counts as drawn, LangGraph's number."""
@@ -42,7 +43,38 @@ class _Lead(NamedTuple):
     label: str | None
 
 
-def draw(compiled: CompiledStateGraph[Any, Any, Any, Any], subgraphs: Mapping[str, Graph]) -> Graph:
+class Drawable(Stateful):
+    """What a compiled graph shows of itself and of the graphs inside it.
+
+    Attributes:
+        interrupt_before_nodes: The nodes before which every run stops.
+        interrupt_after_nodes: The nodes after which it stops.
+    """
+
+    interrupt_before_nodes: Breakpoints
+    interrupt_after_nodes: Breakpoints
+
+    def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """A drawing of the graph, which has ``draw_mermaid()``, ``draw_ascii()`` and ``to_json()``.
+
+        Args:
+            config: Handed on to the graphs inside.
+            xray: Whether to draw the graphs inside in the place of their nodes; a number says how many levels deep.
+        """
+        inside: Iterable[tuple[str, Any]] = self.get_subgraphs() if xray else ()
+        return draw(self, {name: graph.get_graph(config, xray=_below(xray)) for name, graph in inside})
+
+    async def aget_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """A drawing of the graph; see ``get_graph``. A graph inside that is on a server is asked for its own."""
+        inside: list[tuple[str, Any]] = [found async for found in self.aget_subgraphs()] if xray else []
+        return draw(self, {name: await graph.aget_graph(config, xray=_below(xray)) for name, graph in inside})
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """What a notebook shows: Mermaid, which it draws itself. LangGraph has a server on the net draw it."""
+        return {"text/plain": repr(self), "text/vnd.mermaid": self.get_graph().draw_mermaid()}
+
+
+def draw(compiled: Drawable, subgraphs: Mapping[str, Graph]) -> Graph:
     """Draw a compiled graph.
 
     Args:
@@ -54,7 +86,7 @@ def draw(compiled: CompiledStateGraph[Any, Any, Any, Any], subgraphs: Mapping[st
         are the node's own, with ``defer``, ``__interrupt`` (``"before"``, ``"after"``, ``"before,after"``) and
         ``__tools`` (the names of a tool node's tools) where they apply.
     """
-    program = compiled._program
+    program = compiled.program
     walk = _Walk(program, {name: _places(compiled, node) for name, node in program.nodes.items()})
     edges = walk.edges()
     graph = Graph()
@@ -70,7 +102,7 @@ def draw(compiled: CompiledStateGraph[Any, Any, Any, Any], subgraphs: Mapping[st
     return graph
 
 
-def below(xray: int | bool) -> int | bool:
+def _below(xray: int | bool) -> int | bool:
     """What ``xray`` says to the graphs one level down: a number counts the levels, ``True`` has no end."""
     return xray if isinstance(xray, bool) or xray <= 0 else xray - 1
 
@@ -78,7 +110,7 @@ def below(xray: int | bool) -> int | bool:
 # Nodes -------------------------------------------------------------------------------------------------
 
 
-def _bound(compiled: CompiledStateGraph[Any, Any, Any, Any], node: Node) -> Runnable[Any, Any]:
+def _bound(compiled: Drawable, node: Node) -> Runnable[Any, Any]:
     """What a node runs, as a Runnable, since that is what a drawing's nodes hold."""
     action = getattr(compiled.builder.nodes.get(node.name), "action", None)
     if isinstance(action, Runnable):
@@ -91,11 +123,9 @@ def _bound(compiled: CompiledStateGraph[Any, Any, Any, Any], node: Node) -> Runn
     return runnables[0] if len(runnables) == 1 else RunnableSequence(*runnables)
 
 
-def _metadata(
-    compiled: CompiledStateGraph[Any, Any, Any, Any], node: Node, bound: Runnable[Any, Any]
-) -> dict[str, Any]:
+def _metadata(compiled: Drawable, node: Node, bound: Runnable[Any, Any]) -> dict[str, Any]:
     found = dict(node.metadata)
-    if node.name != START and compiled._program.channels[branch_channel(node.name)].deferred:
+    if node.name != START and compiled.program.channels[branch_channel(node.name)].deferred:
         found["defer"] = True
     listed = {"before": compiled.interrupt_before_nodes, "after": compiled.interrupt_after_nodes}
     # LangGraph does not show "*" either: it would say the same of every node.
@@ -149,7 +179,7 @@ def _last(edges: Iterable[_Edge], ran: Iterable[str]) -> list[tuple[str, bool]]:
     return [(alone[0], True)] if len(alone) == 1 and END not in targets else []
 
 
-def _places(compiled: CompiledStateGraph[Any, Any, Any, Any], node: Node) -> list[tuple[str, str | None]]:
+def _places(compiled: Drawable, node: Node) -> list[tuple[str, str | None]]:
     """Where a node may lead by its commands and conditional edges, with the label of each edge."""
     spec = compiled.builder.nodes.get(node.name)
     destinations = () if spec is None else spec.ends

@@ -17,6 +17,7 @@ from lcel_compat import _config
 from lcel_compat._allowlist import with_allowlist
 from lcel_compat._constants import INTERRUPT, TASK_ID
 from lcel_compat._context import TaskScope, parent_of
+from lcel_compat._draw import Drawable
 from lcel_compat._drive import AsyncRun, SyncRun
 from lcel_compat._foreign import adopted
 from lcel_compat._machine import Breakpoints
@@ -24,7 +25,6 @@ from lcel_compat._program import Program
 from lcel_compat._refused import refuse
 from lcel_compat._request import Request, Settings
 from lcel_compat._schema import json_schema, portable
-from lcel_compat._stateful import Stateful
 from lcel_compat.errors import NoCheckpointerError
 from lcel_compat.modes import EventFilter, check_modes
 from lcel_compat.runtime import RunControl
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lcel_compat.types import StreamMode
 
 
-class CompiledStateGraph(Stateful, Runnable[Any, Any], Generic[StateT, ContextT, InputT, OutputT]):
+class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT, InputT, OutputT]):
     """A compiled graph; made by ``StateGraph.compile``.
 
     Attributes:

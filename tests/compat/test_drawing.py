@@ -38,7 +38,10 @@ def _line(*names: str) -> StateGraph:
 
 def _edges(graph: Graph) -> list[str]:
     arrows = {True: "-.->", False: "-->"}
-    return [f"{e.source} {arrows[e.conditional]} {e.target}{f': {e.data}' if e.data else ''}" for e in graph.edges]
+    labels = [f": {e.data}" if e.data is not None else "" for e in graph.edges]
+    return [
+        f"{e.source} {arrows[e.conditional]} {e.target}{label}" for e, label in zip(graph.edges, labels, strict=True)
+    ]
 
 
 def _everything() -> Any:
@@ -156,6 +159,6 @@ def test_notebooks_draw_without_a_server() -> None:
 @pytest.mark.parametrize("moments", ["before", "after", "before,after"])
 def test_interrupts_are_marked(moments: str) -> None:
     """A node that the run stops before or after says so."""
-    options = {f"interrupt_{moment}": ["b"] for moment in moments.split(",")}
+    options: dict[str, Any] = {f"interrupt_{moment}": ["b"] for moment in moments.split(",")}
     nodes = _line("a", "b").compile(**options).get_graph().nodes
     assert (nodes["a"].metadata, nodes["b"].metadata) == (None, {"__interrupt": moments})

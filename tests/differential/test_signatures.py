@@ -66,7 +66,7 @@ def _refusal(owner: str, method: str, parameter: str) -> str | None:
     return REFUSED.get(f"{owner if method == '__init__' else method}.{parameter}")
 
 
-@pytest.mark.parametrize(("owner", "name"), names(), ids=".".join)
+@pytest.mark.parametrize(("owner", "name"), list(names()), ids=".".join)
 def test_every_name_is_decided(owner: str, name: str) -> None:
     """Each method and attribute of LangGraph's is one of ours, or refused by a number: exactly one of the two."""
     ours = StateGraph(State) if owner == "StateGraph" else _compiled(StateGraph, START)
@@ -74,7 +74,7 @@ def test_every_name_is_decided(owner: str, name: str) -> None:
     assert missing == (f"{owner}.{name}" in REFUSED)
 
 
-@pytest.mark.parametrize(("owner", "name", "theirs"), parameters(), ids=lambda x: getattr(x, "name", x))
+@pytest.mark.parametrize(("owner", "name", "theirs"), list(parameters()), ids=lambda x: getattr(x, "name", x))
 def test_every_parameter_is_decided(owner: str, name: str, theirs: inspect.Parameter) -> None:
     """Each parameter has its name, its kind and its default here, or is refused by a number: exactly one of the two."""
     ours = inspect.signature(getattr(PAIRS[owner][1], name)).parameters.get(theirs.name)
@@ -85,7 +85,7 @@ def test_every_parameter_is_decided(owner: str, name: str, theirs: inspect.Param
         assert (ours.kind, ours.default) == (theirs.kind, theirs.default)
 
 
-@pytest.mark.parametrize(("owner", "name"), methods(), ids=".".join)
+@pytest.mark.parametrize(("owner", "name"), list(methods()), ids=".".join)
 def test_what_is_ours_alone_is_asked_for_by_name(owner: str, name: str) -> None:
     """A parameter that LangGraph has not is a keyword with a default, so that no call written for LangGraph changes."""
     if f"{owner}.{name}" in REFUSED:
@@ -97,7 +97,7 @@ def test_what_is_ours_alone_is_asked_for_by_name(owner: str, name: str) -> None:
     assert shared == [name for name in ours if name in theirs]
 
 
-@pytest.mark.parametrize(("owner", "name"), methods(), ids=".".join)
+@pytest.mark.parametrize(("owner", "name"), list(methods()), ids=".".join)
 def test_old_names_are_refused(owner: str, name: str) -> None:
     """What LangGraph still takes under an old name, through ``**kwargs``, is refused by a number."""
     old = OLD_NAME.findall(inspect.getsource(getattr(PAIRS[owner][0], name)))
@@ -124,7 +124,7 @@ def _taken(owner: str, name: str) -> set[str]:
     return {*inspect.signature(method).parameters, *OLD_NAME.findall(inspect.getsource(method))}
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", list(REFUSED))
 def test_every_refusal_is_about_something(name: str) -> None:
     """LangGraph still has what a refusal names; otherwise the refusal can go."""
     assert _exists(name)
