@@ -7,7 +7,7 @@ from typing import Final
 
 from lcel_compat.compare._model import Comparison, Finding
 from lcel_compat.compare._text import text_of
-from lcel_compat.compare._view import Group, Mark, Row, grouped, rows, run_views
+from lcel_compat.compare.view import Group, Mark, Row, grouped, rows, run_views
 from lcel_compat.events import JsonValue
 
 _SIGNS: Final[dict[Mark, str]] = {"same": " ", "changed": "~", "missing": "-", "extra": "+", "folded": " "}

@@ -15,6 +15,8 @@ from lcel_compat.compare._recorded import Lane, Recorded, Run
 from lcel_compat.compare._text import shown, text_of
 from lcel_compat.compare._values import at
 
+__all__ = ["Case", "Group", "Mark", "Row", "RunView", "grouped", "rows", "run_views", "span"]
+
 Mark: TypeAlias = Literal["same", "changed", "missing", "extra", "folded"]
 _CONTEXT: Final = 2
 """How many equal events stand around a difference; more are folded."""
@@ -172,13 +174,13 @@ def _said(case: Case, key: str | None, step: int | None) -> str | None:
     return said if aside is None else f"{said} {text_of(shown(aside))}"
 
 
-def span(recorded: Recorded, run: Run) -> tuple[float, float]:
-    """When a run's first and last own events came: in milliseconds, or, without times, by position."""
-    last = max((_last(lane) for _, lane in run.lanes()), default=run.first)
-    times = recorded.times
-    if len(times) == 0:
+def span(recorded: Recorded, run: Run, *, timed: bool) -> tuple[float, float]:
+    """When a run's first and last own events came: in milliseconds if they are ``timed``, else by position."""
+    last = max(_last(lane) for _, lane in run.lanes())
+    if not timed:
         return float(run.first), float(last)
-    return tuple(float(times[min(place, len(times) - 1)]) for place in (run.first, last))  # type: ignore[return-value]
+    times, final = recorded.times, len(recorded.times) - 1
+    return float(times[min(run.first, final)]), float(times[min(last, final)])
 
 
 def _last(lane: Lane) -> int:
