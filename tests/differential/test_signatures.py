@@ -1,10 +1,10 @@
-"""Code moves by changing an import: each public name and parameter of LangGraph's graphs is here, or refused by number."""
+"""Code moves by changing an import: each name and parameter of LangGraph's graphs is here, or refused by number."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pydoc import locate
 from typing import Any, TypedDict
 
@@ -42,7 +42,10 @@ def _compiled(library: Any, start: str) -> Any:
 def names() -> Iterator[tuple[str, str]]:
     """Yield ``(class, name)`` for all that LangGraph's two classes have and core's ``Runnable`` has not."""
     for owner, (theirs, _) in PAIRS.items():
-        for name in sorted(set(dir(theirs)) | set(theirs.__annotations__)):
+        declared = {
+            name for cls in theirs.__mro__ for name in getattr(cls, "__annotations__", ()) if cls is not Runnable
+        }
+        for name in sorted({*dir(theirs), *declared}):
             inherited = getattr(theirs, name, None) is getattr(Runnable, name, theirs)
             if not name.startswith("_") and not inherited:
                 yield owner, name
@@ -59,14 +62,18 @@ def parameters() -> Iterator[tuple[str, str, inspect.Parameter]]:
     for owner, name in methods():
         if f"{owner}.{name}" not in REFUSED:
             theirs = inspect.signature(getattr(PAIRS[owner][0], name)).parameters
-            yield from ((owner, name, p) for p in theirs.values() if p.kind is not KEYWORDS)
+            yield from ((owner, name, p) for p in [*theirs.values()][1:] if p.kind is not KEYWORDS)
+
+
+def _identified(found: Iterable[tuple[Any, ...]]) -> list[Any]:
+    return [pytest.param(*values, id=".".join(getattr(v, "name", v) for v in values)) for values in found]
 
 
 def _refusal(owner: str, method: str, parameter: str) -> str | None:
     return REFUSED.get(f"{owner if method == '__init__' else method}.{parameter}")
 
 
-@pytest.mark.parametrize(("owner", "name"), list(names()), ids=".".join)
+@pytest.mark.parametrize(("owner", "name"), _identified(names()))
 def test_every_name_is_decided(owner: str, name: str) -> None:
     """Each method and attribute of LangGraph's is one of ours, or refused by a number: exactly one of the two."""
     ours = StateGraph(State) if owner == "StateGraph" else _compiled(StateGraph, START)
@@ -74,7 +81,7 @@ def test_every_name_is_decided(owner: str, name: str) -> None:
     assert missing == (f"{owner}.{name}" in REFUSED)
 
 
-@pytest.mark.parametrize(("owner", "name", "theirs"), list(parameters()), ids=lambda x: getattr(x, "name", x))
+@pytest.mark.parametrize(("owner", "name", "theirs"), _identified(parameters()))
 def test_every_parameter_is_decided(owner: str, name: str, theirs: inspect.Parameter) -> None:
     """Each parameter has its name, its kind and its default here, or is refused by a number: exactly one of the two."""
     ours = inspect.signature(getattr(PAIRS[owner][1], name)).parameters.get(theirs.name)
@@ -85,7 +92,7 @@ def test_every_parameter_is_decided(owner: str, name: str, theirs: inspect.Param
         assert (ours.kind, ours.default) == (theirs.kind, theirs.default)
 
 
-@pytest.mark.parametrize(("owner", "name"), list(methods()), ids=".".join)
+@pytest.mark.parametrize(("owner", "name"), _identified(methods()))
 def test_what_is_ours_alone_is_asked_for_by_name(owner: str, name: str) -> None:
     """A parameter that LangGraph has not is a keyword with a default, so that no call written for LangGraph changes."""
     if f"{owner}.{name}" in REFUSED:
@@ -97,7 +104,7 @@ def test_what_is_ours_alone_is_asked_for_by_name(owner: str, name: str) -> None:
     assert shared == [name for name in ours if name in theirs]
 
 
-@pytest.mark.parametrize(("owner", "name"), list(methods()), ids=".".join)
+@pytest.mark.parametrize(("owner", "name"), _identified(methods()))
 def test_old_names_are_refused(owner: str, name: str) -> None:
     """What LangGraph still takes under an old name, through ``**kwargs``, is refused by a number."""
     old = OLD_NAME.findall(inspect.getsource(getattr(PAIRS[owner][0], name)))
