@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from lcel_compat.events._json_text import JsonValue
@@ -62,6 +63,8 @@ PATTERNS: Final = (
 )
 """What keys, tokens and passwords look like wherever they stand."""
 
+_SHORT: Final = 100
+_REMEMBERED: Final = 4096
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -82,8 +85,8 @@ class Redactor:
         return Redactor((*self.keys, *map(_normal, keys)), (*self.patterns, *patterns))
 
     def hide(self, value: JsonValue) -> JsonValue:
-        """A copy of ``value`` without secrets; what holds none is the same object."""
-        hidden: JsonValue = _Pass(self).hide(value)
+        """A copy of ``value`` without secrets."""
+        hidden: JsonValue = _rules(self).hide(value)
         return hidden
 
 
@@ -91,12 +94,13 @@ REDACTOR: Final = Redactor()
 """The secrets that are obvious."""
 
 
-class _Pass:
-    """One pass over a value, with the rules compiled (``re`` keeps what it compiled)."""
+class _Rules:
+    """The rules compiled. Names, ids and keys come again with every event, so that short texts are remembered."""
 
-    def __init__(self, rules: Redactor) -> None:
-        self._keys = _key_pattern(rules.keys)
-        self._texts = [re.compile(pattern) for pattern in rules.patterns]
+    def __init__(self, redactor: Redactor) -> None:
+        keys, self._patterns = _key_pattern(redactor.keys), [re.compile(pattern) for pattern in redactor.patterns]
+        self._is_secret = lru_cache(_REMEMBERED)(lambda key: keys.search(_normal(key)) is not None)
+        self._short = lru_cache(_REMEMBERED)(self._searched)
 
     def hide(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -108,14 +112,22 @@ class _Pass:
         return value
 
     def _member(self, key: str, part: Any) -> Any:
-        if part in (None, "", HIDDEN) or not self._keys.search(_normal(key)):
+        if part in (None, "", HIDDEN) or not self._is_secret(key):
             return self.hide(part)
         return HIDDEN
 
     def _text(self, text: str) -> str:
-        for pattern in self._texts:
+        return self._short(text) if len(text) <= _SHORT else self._searched(text)
+
+    def _searched(self, text: str) -> str:
+        for pattern in self._patterns:
             text = pattern.sub(HIDDEN, text)
         return text
+
+
+@lru_cache(16)
+def _rules(redactor: Redactor) -> _Rules:
+    return _Rules(redactor)
 
 
 def _key_pattern(keys: Iterable[str]) -> re.Pattern[str]:

@@ -38,7 +38,6 @@ _CLASSES: Final = {
     "langchain_core.prompt_values": (
         "ChatPromptValue",
         "ChatPromptValueConcrete",
-        "ImagePromptValue",
         "StringPromptValue",
     ),
 }

@@ -54,7 +54,7 @@ class Decompressed(io.RawIOBase):
         self._file = path.open("rb")
         self._frame: Any = None
         self._compressed = b""
-        self._plain = b""
+        self._plain = memoryview(b"")
         self.whole = True
 
     def readable(self) -> bool:
@@ -66,7 +66,7 @@ class Decompressed(io.RawIOBase):
         while not self._plain and self.whole and self._more():
             pass
         size = min(len(buffer), len(self._plain))
-        buffer[:size], self._plain = self._plain[:size], self._plain[size:]
+        buffer[:size], self._plain = self._plain[:size], self._plain[size:]  # A view: nothing is copied twice.
         return size
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class Decompressed(io.RawIOBase):
         if self._frame is None:
             self._frame = self._zstd.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
         try:
-            self._plain = self._frame.decompress(data)
+            self._plain = memoryview(self._frame.decompress(data))
         except self._zstd.ZstdError:
             self.whole = False
             return False
