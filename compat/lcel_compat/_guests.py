@@ -22,7 +22,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
@@ -69,25 +69,19 @@ def guest_keys(scope: TaskScope) -> Mapping[str, Any]:
     # ``langgraph`` itself says nothing: it is a namespace that the checkpoint package shares.
     if "langgraph.types" not in sys.modules:
         return _NOTHING
-    return {
-        **_nested(scope),
-        SCRATCHPAD: _view("langgraph._internal._scratchpad", "PregelScratchpad", _SCRATCHPAD, scope),
-        RUNTIME: _view("langgraph.runtime", "Runtime", _RUNTIME, scope),
-        SEND: scope.task.writes.extend,
-        READ: _Read(scope),
-        CALL: _refuse_call,
-    }
-
-
-def _nested(scope: TaskScope) -> dict[str, Any]:
-    """What a graph finds beside: an entry that says nothing has to be absent, where LangGraph looks for the key."""
-    session = scope.frame.session
+    session, reach = scope.frame.session, _Reach(scope)
     continued = session.continued
     found: dict[str, Any] = {
-        CHECKPOINTER: session.keeper and session.keeper.saver,
+        SCRATCHPAD: _SCRATCHPADS(scope),
+        RUNTIME: _RUNTIMES(scope),
+        SEND: reach.send,
+        READ: reach,
+        CALL: _refuse_call,
+        CHECKPOINTER: session.saver,
         RESUME_MAP: continued.answers,
         REPLAY_STATE: continued.replay and _replay(continued.replay),
     }
+    # LangGraph asks whether these are there at all.
     if continued.resuming is not None:
         found[RESUMING] = continued.resuming
     if session.durability is not None:
@@ -145,31 +139,53 @@ def _replay(ours: Replay) -> Any:
     return _REPLAYS[ours]
 
 
-def _view(module: str, name: str, fields: Fields, scope: TaskScope) -> Any:
-    """An instance of LangGraph's class whose fields are looked up in the scope.
+class _View:
+    """Makes instances of one of LangGraph's classes whose fields are looked up in a scope.
 
     Only graphs of LangGraph's ask for the class, and they have loaded it; nothing is imported in the middle of a run.
+
+    Args:
+        module: Where the class is.
+        name: Its name.
+        fields: How its fields are read off a running node.
     """
-    return _views(getattr(sys.modules.get(module), name, object), fields)(scope)
+
+    def __init__(self, module: str, name: str, fields: Fields) -> None:
+        self._module, self._name, self._fields = module, name, fields
+        self._base: type | None = None
+        self._make: Callable[[TaskScope], Any]
+
+    def __call__(self, scope: TaskScope) -> Any:
+        base = getattr(sys.modules.get(self._module), self._name, object)
+        if base is not self._base:
+            self._make, self._base = _looking_up(base, self._fields), base
+        return self._make(scope)
 
 
-@cache
-def _views(base: type, fields: Fields) -> type:
+def _looking_up(base: type, fields: Fields) -> Callable[[TaskScope], Any]:
     """A subclass of a frozen, slotted dataclass with a property for each field.
 
     It calls itself by the name of its base, so that ``dataclasses.replace`` makes one of those.
     """
-
-    def __init__(self: Any, scope: TaskScope) -> None:
-        object.__setattr__(self, "scope_", scope)
-
     body: dict[str, Any] = {name: _looked_up(read) for name, read in fields}
-    body |= {"__slots__": ("scope_",), "__init__": __init__, "__class__": property(lambda self: base)}
-    return type(base.__name__, (base,), body)
+    cls: Any = type(
+        base.__name__, (base,), {**body, "__slots__": ("scope_",), "__class__": property(lambda self: base)}
+    )
+    new, assign = cls.__new__, cls.__dict__["scope_"].__set__
+
+    def make(scope: TaskScope) -> Any:
+        made = new(cls)
+        assign(made, scope)
+        return made
+
+    return make
 
 
 def _looked_up(read: Callable[[TaskScope], Any]) -> property:
-    return property(lambda self: read(self.scope_))
+    def field(self: Any) -> Any:
+        return read(self.scope_)
+
+    return property(field)
 
 
 def _of_runtime(name: str, scope: TaskScope) -> Any:
@@ -192,28 +208,44 @@ def _writer(scope: TaskScope) -> Callable[[Any], None]:
     return write
 
 
-_SCRATCHPAD: Final[Fields] = (
-    ("step", lambda scope: scope.task.step),
-    ("stop", lambda scope: scope.frame.machine.stop),
-    ("call_counter", lambda scope: _refuse_call),
-    ("interrupt_counter", lambda scope: scope.answers.next),
-    ("get_null_resume", lambda scope: scope.answers.common),
-    ("resume", lambda scope: scope.answers.given),
-    ("subgraph_counter", lambda scope: scope.graphs.__next__),
+_SCRATCHPADS: Final = _View(
+    "langgraph._internal._scratchpad",
+    "PregelScratchpad",
+    (
+        ("step", lambda scope: scope.task.step),
+        ("stop", lambda scope: scope.frame.machine.stop),
+        ("call_counter", lambda scope: _refuse_call),
+        ("interrupt_counter", lambda scope: scope.answers.next),
+        ("get_null_resume", lambda scope: scope.answers.common),
+        ("resume", lambda scope: scope.answers.given),
+        ("subgraph_counter", lambda scope: scope.graphs.__next__),
+    ),
 )
-_RUNTIME: Final[Fields] = (
-    *((field.name, partial(_of_runtime, field.name)) for field in fields(Runtime) if field.name != "stream_writer"),
-    ("stream_writer", _writer),
+_RUNTIMES: Final = _View(
+    "langgraph.runtime",
+    "Runtime",
+    (
+        *((field.name, partial(_of_runtime, field.name)) for field in fields(Runtime) if field.name != "stream_writer"),
+        ("stream_writer", _writer),
+    ),
 )
 
 
-class _Read:
-    """Reads the state as LangGraph's ``local_read``; ``ToolNode`` looks for the keys in that partial's arguments."""
+class _Reach:
+    """Writes and reads as LangGraph's tasks do.
+
+    It is called as ``local_read`` is (``langgraph/pregel/_algo.py``). ``ToolNode`` looks at what is bound to that, where
+    it finds the names of all keys.
+    """
 
     __slots__ = ("_scope",)
 
     def __init__(self, scope: TaskScope) -> None:
         self._scope = scope
+
+    def send(self, writes: Sequence[tuple[str, Any]]) -> None:
+        """Add to what the task writes."""
+        self._scope.task.writes.extend(writes)
 
     @property
     def args(self) -> tuple[Any, ...]:

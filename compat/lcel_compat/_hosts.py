@@ -110,10 +110,13 @@ class HostAnswers:
 
     def __init__(self, common: Callable[[bool], Any]) -> None:
         self._common = common
+        self._seen: Any = None
 
     def common(self, take: bool) -> Any:
-        """That answer. LangGraph shows it to everyone who looks, even if it was taken; so who looks takes it."""
-        return None if take else self._common(True)
+        """Take that answer, or look at it: since LangGraph shows it even after it was taken, a look takes it here."""
+        found = self._common(True) if self._seen is None else self._seen
+        self._seen = None if take else found
+        return found
 
     def ask(self, value: Any, schema: Any = None) -> Any:
         """The answer to the task's next question: LangGraph's own ``interrupt`` asks."""
@@ -183,7 +186,7 @@ def outward(error: BaseException) -> BaseException:
 def _interrupted(error: GraphInterrupt) -> BaseException:
     from langgraph.errors import GraphInterrupt as Theirs
 
-    return Theirs([_their_interrupt(ours) for ours in error.interrupts])
+    return Theirs(tuple(_their_interrupt(ours) for ours in error.interrupts))
 
 
 def _their_interrupt(ours: Any) -> Any:
