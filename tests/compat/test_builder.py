@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.runnables import (
     Runnable,
@@ -190,6 +190,7 @@ def theirs_of(node: Any) -> tuple[Any, ...]:
 
 
 @pytest.mark.langgraph
+@example([{"retry_policy": []}, {"timeout": {}}], {"retry_policy": {"max_attempts": 2}, "timeout": 2})
 @given(st.lists(OWN, min_size=1, max_size=3), OWN)
 def test_policies_and_defaults(nodes: list[dict[str, Any]], defaults: dict[str, Any]) -> None:
     """Own policies win over defaults, and handlers take the defaults that LangGraph's handlers take."""

@@ -81,6 +81,16 @@ def nested(graph: Any) -> Callable[[Any], Any]:
     return node
 
 
+def nested_path(graph: Any) -> Callable[[Any], Any]:
+    """A function whose inner function alone names the attribute that is the graph."""
+    holder = Holder(graph)
+
+    def node(state: Any) -> Any:
+        return (lambda: holder.graph.invoke(state))()
+
+    return node
+
+
 def awaited(graph: Any) -> Callable[[Any], Any]:
     """A coroutine function that awaits the graph."""
 
@@ -158,6 +168,7 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
     "partial": lambda graph: functools.partial(lambda graph, state: graph.invoke(state), graph),
     "recursive": recursive,
     "nested": nested,
+    "nested path": nested_path,
     "awaited": awaited,
     "decorated": decorated,
     "empty cell": empty_cell,
