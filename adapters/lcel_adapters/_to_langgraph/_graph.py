@@ -124,9 +124,8 @@ class _Move:
         if isinstance(body, FunctionBody):
             return hosted_function(body)
         *inner, last = (self._runnable(runnable) for runnable in body.runnables)
-        steps = [*(_hosted(step, answers=False) for step in inner), _hosted(last, answers=True)]
         # LangGraph, too, runs a sequence step by step in the node's own run.
-        return steps[0] if not inner else RunnableSequence(*steps)
+        return _hosted(last) if not inner else RunnableSequence(*inner, _hosted(last))
 
     def _path(self, body: Body, reads: Any | None) -> Any:
         """The path of a conditional edge; LangGraph reads off annotations what part of the state it is to see."""
@@ -135,7 +134,7 @@ class _Move:
         (path,) = body.runnables
         if reads is not None and isinstance(path, RunnableLambda):
             return hosted_lambda(path, reads)
-        return _hosted(path, answers=True)
+        return _hosted(path)
 
     def _runnable(self, runnable: Any) -> Any:
         """A runnable with the graphs of ours in it moved, where they can be reached without running it."""
@@ -150,9 +149,9 @@ class _Move:
         return runnable
 
 
-def _hosted(runnable: Any, *, answers: bool) -> Any:
+def _hosted(runnable: Any) -> Any:
     """A runnable as LangGraph's nodes can run it; LangGraph's own pieces, and graphs that were moved, as they are."""
-    return runnable if type(runnable).__module__.startswith("langgraph.") else HostedRunnable(runnable, answers=answers)
+    return runnable if type(runnable).__module__.startswith("langgraph.") else HostedRunnable(runnable)
 
 
 def _policies(given: NodeSpec | NodeDefaults) -> dict[str, Any]:
