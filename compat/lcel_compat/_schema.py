@@ -24,7 +24,7 @@ from lcel_compat._constants import ROOT
 from lcel_compat._refused import because
 from lcel_compat.channels import MISSING, Channel, LastValue, Reduced
 from lcel_compat.errors import InvalidGraphError
-from lcel_compat.managed import Managed, managed_of
+from lcel_compat.managed import Managed, Moment, managed_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,8 @@ class Schema:
             step: The superstep that is about to run.
             stop: The first superstep that is too many.
         """
-        return {name: manager.get(step, stop) for name, manager in self.managed.items()}
+        moment = Moment(step, stop)
+        return {name: manager.get(moment) for name, manager in self.managed.items()}
 
     @property
     def is_root(self) -> bool:

@@ -325,7 +325,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             InvalidGraphError: Naming the edge and the node.
         """
         check_edges(self.nodes, self._edges)
-        check_mapped_keys(self.nodes, self.channels)
+        check_mapped_keys(self.nodes, (*self.channels, *self.managed))
         interrupt_names("interrupt", interrupt, self.nodes)
         self.compiled = True
         return self

@@ -10,28 +10,41 @@ Nothing can be written to them, and no checkpoint keeps them. Rules and names ar
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 __all__ = ["IsLastStep", "RemainingSteps"]
 
 
-# Classes, since LangGraph would take a function for a reducer, and a class it refuses aloud.
+class Moment(NamedTuple):
+    """When in a run a value is computed; the fields that these computations read of LangGraph's scratchpad.
+
+    Attributes:
+        step: The superstep that is about to run.
+        stop: The first superstep that is too many.
+    """
+
+    step: int
+    stop: int
+
+
+# Classes, as LangGraph's are: its `ManagedValue.register` makes them its own, and unregistered it refuses them aloud,
+# where it would take a function for a reducer.
 class IsLastStepManager:
     """Whether the run may take this superstep and no other."""
 
     @staticmethod
-    def get(step: int, stop: int) -> bool:
-        """Compute it from the superstep that is about to run and the one that is too many."""
-        return step == stop - 1
+    def get(moment: Moment) -> bool:
+        """Compute it."""
+        return moment.step == moment.stop - 1
 
 
 class RemainingStepsManager:
     """How many supersteps the run may take, this one included."""
 
     @staticmethod
-    def get(step: int, stop: int) -> int:
-        """Compute it from the superstep that is about to run and the one that is too many."""
-        return stop - step
+    def get(moment: Moment) -> int:
+        """Compute it."""
+        return moment.stop - moment.step
 
 
 Managed: TypeAlias = type[IsLastStepManager] | type[RemainingStepsManager]

@@ -8,14 +8,18 @@ from importlib import import_module
 from typing import Annotated, Any, NotRequired, TypedDict
 
 import pytest
+from langchain_core.runnables import RunnableLambda
 from pydantic import BaseModel
 
+from lcel_adapters import as_node
 from lcel_compat import END, START, StateGraph
 from lcel_compat._schema import read_schema
 from lcel_compat.errors import InvalidGraphError
-from lcel_compat.managed import IsLastStep, RemainingSteps, managed_of
+from lcel_compat.managed import IsLastStep, IsLastStepManager, RemainingSteps, RemainingStepsManager, managed_of
 from tests.support.colours import Colour
 from tests.support.engines import LANGGRAPH, OURS, Library
+
+BOTH = (LANGGRAPH, OURS)
 
 
 class State(TypedDict):
@@ -80,6 +84,28 @@ def test_as_in_langgraph(colour: Colour, kind: str) -> None:
     expected, actual = (colour.observe_stream(counting(lib, schema), {"log": []}, **modes) for lib in (LANGGRAPH, OURS))
     assert expected == actual
     assert len(actual) == 9
+
+
+@pytest.mark.langgraph
+def test_ours_in_langgraph(colour: Colour) -> None:
+    """LangGraph refuses our annotations aloud, and takes them once they are registered there."""
+    managed_value = import_module("langgraph.managed.base").ManagedValue
+    schemas = [TypedDict(f"S{n}", {"left": RemainingSteps, "last": IsLastStep, "log": list}) for n in "ab"]  # type: ignore[operator]
+    if not issubclass(RemainingStepsManager, managed_value):
+        with pytest.raises(ValueError, match="reducer"):
+            LANGGRAPH.StateGraph(schemas[0])
+    for manager in (IsLastStepManager, RemainingStepsManager):
+        managed_value.register(manager)
+    graphs = [lib.StateGraph(schemas[1]).add_node("look", look).add_edge(START, "look").compile() for lib in BOTH]
+    results = [colour.invoke(graph, {"log": []}, {"recursion_limit": 3}) for graph in graphs]
+    assert results == [{"log": ["False 2"]}] * 2
+
+
+def test_an_adapted_node_may_map_one(colour: Colour) -> None:
+    """``as_node`` may name a managed key as its input."""
+    node = as_node(RunnableLambda(lambda left: [f"{left}"]), input="left", output="log")
+    graph = StateGraph(State).add_node("node", node).add_edge(START, "node").compile()
+    assert colour.invoke(graph, {"log": []}, {"recursion_limit": 9}) == {"log": ["8"]}
 
 
 class Part(TypedDict):

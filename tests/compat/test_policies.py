@@ -216,9 +216,8 @@ def test_policies_of_langgraph() -> None:
     """LangGraph's own policy objects are taken, so that a half-moved program keeps working."""
     from langgraph import types
 
-    assert (RetryPolicy(max_attempts=9, retry_on=OSError),) == retry_policies(
-        types.RetryPolicy(max_attempts=9, retry_on=OSError)
-    )
+    (retry,) = retry_policies(types.RetryPolicy(max_attempts=9, retry_on=OSError))
+    assert (type(retry), retry) == (RetryPolicy, RetryPolicy(max_attempts=9, retry_on=OSError))
     assert TimeoutPolicy(idle_timeout=2.0) == TimeoutPolicy.coerce(types.TimeoutPolicy(idle_timeout=2))
     assert CachePolicy(key_func=repr, ttl=3) == cache_policy(types.CachePolicy(key_func=repr, ttl=3))
 
