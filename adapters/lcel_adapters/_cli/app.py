@@ -6,7 +6,7 @@ What a command needs is imported when it runs, so that `--help` and `--version` 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -108,3 +108,47 @@ def stream(
             _stream.run(plan, _show.write_json)
         else:
             _show.show(plan, make_console())
+
+
+@app.command(
+    epilog="Example: lcel-compat compare my_app:chain my_app:graph --inputs questions.jsonl --report html:report.html."
+    " Exit codes: 0 same, or changed in nothing that breaks; 1 breaking; 2 it could not be compared."
+)
+def compare(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="MODULE:OBJECT or FILE.py:OBJECT, or a recording's path.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="What is to take its place; named in the same way.")],
+    inputs: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.jsonl|-", help="One input per line, as JSON. Recordings hold theirs."),
+    ] = None,
+    contract: Annotated[
+        str | None, typer.Option(metavar="FILE", help="What the consumers read (YAML): only that can be breaking.")
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option(min=0, max=100, help="How often OLD runs again: what it does not repeat is noise.")
+    ] = 2,
+    report: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND[:PATH]", help="html, json, junit or github, again for more; without PATH printed."),
+    ] = None,
+    fail_on: Annotated[
+        Literal["breaking", "changed"], typer.Option(help="The least verdict that ends with exit code 1.")
+    ] = "breaking",
+    events: Annotated[Literal["v1", "v2"], typer.Option(help="Which version of events to compare.")] = "v2",
+) -> None:
+    """Say whether a listener would notice that NEW stands where OLD stood, and where."""
+    from lcel_adapters._cli._compare import Options, run_compare
+    from lcel_adapters._cli._console import make_console, outcome
+
+    with outcome():
+        options = Options(
+            old=old,
+            new=new,
+            inputs=inputs,
+            contract=contract,
+            repeats=repeats,
+            reports=report or [],
+            fail_on=fail_on,
+            version=events,
+        )
+        raise typer.Exit(run_compare(options, make_console()))

@@ -18,6 +18,8 @@ from lcel_compat.compare._values import at
 __all__ = ["Case", "Group", "Mark", "Row", "RunView", "grouped", "rows", "run_views", "span"]
 
 Mark: TypeAlias = Literal["same", "changed", "missing", "extra", "folded"]
+_Pair: TypeAlias = tuple[Run | None, Run | None]
+_Place: TypeAlias = tuple[_Pair, int, Severity | None]
 _CONTEXT: Final = 2
 """How many equal events stand around a difference; more are folded."""
 
@@ -73,27 +75,26 @@ def run_views(case: Case, findings: Sequence[Finding]) -> list[RunView]:
         if finding.input == case.input:
             about.setdefault(finding.run, []).append(number)
     views: list[RunView] = []
-    todo: list[tuple[Run | None, Run | None, int]] = [*reversed(list(_tops(case)))]
+    tops = list(_paired(case, case.before.roots, case.after.roots))
+    todo: list[_Place] = [(pair, 0, None) for pair in reversed(tops)]
     while todo:
-        old, new, depth = todo.pop()
+        (old, new), depth, above = todo.pop()
         run = old or new
         numbers = about.get(run.path, []) if run is not None else []
-        gravest = min((SEVERITIES.index(findings[n].severity) for n in numbers), default=None)
-        severity = None if gravest is None else SEVERITIES[gravest]
+        severity = _gravest(findings[n].severity for n in numbers)
+        if severity is None and (old is None or new is None):
+            severity = above  # Its topmost run speaks for a subtree that is gone or new.
         views.append(RunView(old=old, new=new, depth=depth, findings=tuple(numbers), severity=severity))
-        todo += reversed([(*pair, depth + 1) for pair in _children(case, old, new)])
+        below = _paired(case, old.children if old else (), new.children if new else ())
+        todo += reversed([(pair, depth + 1, severity) for pair in below])
     return views
 
 
-def _tops(case: Case) -> Iterator[tuple[Run | None, Run | None, int]]:
-    yield from ((*pair, 0) for pair in _paired(case, case.before.roots, case.after.roots))
+def _gravest(severities: Iterable[Severity]) -> Severity | None:
+    return min(severities, key=SEVERITIES.index, default=None)
 
 
-def _children(case: Case, old: Run | None, new: Run | None) -> list[tuple[Run | None, Run | None]]:
-    return list(_paired(case, old.children if old else (), new.children if new else ()))
-
-
-def _paired(case: Case, olds: Iterable[Run], news: Iterable[Run]) -> Iterator[tuple[Run | None, Run | None]]:
+def _paired(case: Case, olds: Iterable[Run], news: Iterable[Run]) -> Iterator[_Pair]:
     """Siblings of either side; a pair stands where its old run stood."""
     for old in olds:
         yield old, case.matching.new.get(old)
