@@ -48,7 +48,7 @@ class Answers:
             GraphInterrupt: If there is none yet.
             pydantic.ValidationError: If it does not fit the schema; it is not used up then.
         """
-        index, self._asked = self._asked, self._asked + 1
+        index = self.next()
         adapter = None if schema is None or isinstance(schema, dict) else TypeAdapter(schema)
         if index < len(self.given):
             return self._accepted(adapter, self.given[index], self.given[: index + 1])
@@ -61,6 +61,11 @@ class Answers:
         self.common(True)
         self.given.append(answer)
         return accepted
+
+    def next(self) -> int:
+        """The number of the next question, from 0; it counts as asked."""
+        self._asked += 1
+        return self._asked - 1
 
     def _accepted(self, adapter: TypeAdapter[Any] | None, answer: Any, used: list[Any]) -> Any:
         accepted = answer if adapter is None else adapter.validate_python(answer)
@@ -89,7 +94,7 @@ def given_to(
     """The answers that a task has got: those it used before, and the one that is addressed to its next question."""
     if not pending:
         return []
-    kept = next((value for owner, name, value in pending if owner == task_id and name == RESUME), [])
+    kept: Any = next((value for owner, name, value in pending if owner == task_id and name == RESUME), [])
     given = list(kept) if isinstance(kept, list) else [kept]
     for key in (interrupt_id(namespace, len(given)), interrupt_id(namespace, 0)):
         if answers and key in answers:

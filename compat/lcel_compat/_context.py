@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.runnables import RunnableConfig
 
@@ -18,6 +18,7 @@ from lcel_compat._core import var_child_runnable_config
 from lcel_compat.types import StreamWriter
 
 if TYPE_CHECKING:
+    from lcel_compat._asyncio import Clock
     from lcel_compat._execute import Frame
     from lcel_compat._machine import Task
     from lcel_compat.runtime import Runtime
@@ -30,23 +31,35 @@ class TaskScope:
         task: The task.
         frame: What it has in common with the other tasks of its run.
         graphs: Counts the graphs that it calls; each but the first gets its number into its namespace.
+        attempt: How often it has been tried, this time included.
+        clock: By which its timeout is measured, if it has one.
+        touched_by_all: Whether everything that it does is progress, and not only its heartbeats.
     """
 
-    __slots__ = ("_answers", "_runtime", "attempt", "frame", "graphs", "heartbeat", "task")
+    __slots__ = ("_answers", "_runtime", "attempt", "clock", "frame", "graphs", "task", "touched_by_all")
 
     def __init__(self, task: Task, frame: Frame) -> None:
         self.task = task
         self.frame = frame
         self.graphs = itertools.count()
         self.attempt = 1
-        self.heartbeat: Any = None
+        self.clock: Clock | None = None
+        self.touched_by_all = False
         self._answers: Answers | None = None
         self._runtime: Runtime[Any] | None = None
 
     @property
     def writer(self) -> StreamWriter:
         """What the node sends values to consumers of ``custom`` with."""
-        return self.frame.writer
+        write, clock = self.frame.writer, self.clock
+        if clock is None or not self.touched_by_all:
+            return write
+
+        def written(value: Any) -> None:
+            clock.touch()
+            write(value)
+
+        return written
 
     @property
     def answers(self) -> Answers:
@@ -61,6 +74,10 @@ class TaskScope:
             self._runtime = self.frame.session.runtime_for(self)
         return self._runtime
 
+    def outward(self, error: BaseException) -> BaseException:
+        """What a graph inside raises, in the form that the graph around understands."""
+        return error
+
     def again(self, attempt: int) -> None:
         """The node is tried once more; it asks its questions, and calls its graphs, from the first one on."""
         self.attempt = attempt
@@ -74,14 +91,28 @@ current_task: Final[ContextVar[TaskScope | None]] = ContextVar("lcel_compat_task
 
 def parent_of(config: RunnableConfig) -> TaskScope | None:
     """The node that calls a graph with this configuration, unless the configuration addresses a thread of its own."""
-    scope = current_task.get()
-    if scope is None or config["configurable"].get(TASK_ID) != scope.task.id:
+    return _running(config)
+
+
+def _running(config: RunnableConfig | None) -> TaskScope | None:
+    """The node that runs with this configuration: one of ours, or one of LangGraph's in its place."""
+    scope, task_id = current_task.get(), config and config.get("configurable", {}).get(TASK_ID)
+    if scope is not None and scope.task.id == task_id:
+        return scope
+    if task_id is None:
         return None
-    return scope
+    from lcel_compat._hosts import host_of  # only nodes of LangGraph's need it
+
+    return cast("TaskScope | None", host_of(config))
 
 
-def _here(asked: str) -> TaskScope:
-    scope = current_task.get()
+def here(asked: str) -> TaskScope:
+    """The node that is running; ``asked`` is the function that wants to know.
+
+    Raises:
+        RuntimeError: Outside of a node.
+    """
+    scope = _running(var_child_runnable_config.get()) or current_task.get()
     if scope is None:
         raise RuntimeError(
             f"{asked}() was called outside of a node. Call it while a node is running; in a thread of your own, start"
@@ -98,7 +129,7 @@ def get_stream_writer() -> StreamWriter:
     Raises:
         RuntimeError: Outside of a node, and in a thread that was started without this one's context.
     """
-    return _here("get_stream_writer").writer
+    return here("get_stream_writer").writer
 
 
 def get_store() -> Any:
@@ -107,7 +138,7 @@ def get_store() -> Any:
     Raises:
         RuntimeError: Outside of a node, and in a thread that was started without this one's context.
     """
-    return _here("get_store").frame.session.store
+    return here("get_store").frame.session.store
 
 
 def get_config() -> RunnableConfig:
@@ -118,7 +149,7 @@ def get_config() -> RunnableConfig:
     """
     config = var_child_runnable_config.get()
     if config is None:
-        _here("get_config")
+        here("get_config")
         raise RuntimeError("get_config() was called outside of a runnable.")
     return config
 
@@ -140,4 +171,4 @@ def interrupt(value: Any, *, response_schema: Any = None) -> Any:
         pydantic.ValidationError: If the answer does not fit ``response_schema``; the question can be answered again.
         RuntimeError: Outside of a node.
     """
-    return _here("interrupt").answers.ask(value, response_schema)
+    return here("interrupt").answers.ask(value, response_schema)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import types
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
-from lcel_compat._execute import ASYNC, SYNC, execute, run_async, run_sync, settle, to_the_end
+from lcel_compat._asyncio import GRACE, settle, to_the_end
+from lcel_compat._execute import ASYNC, SYNC, execute, run_async, run_sync
 from lcel_compat._machine import Task
 from lcel_compat._mailbox import AsyncMailbox, Give, ThreadMailbox
 from lcel_compat._program import Program
@@ -21,8 +23,6 @@ from lcel_compat.types import Interrupt
 
 _UNREAD = 1 << 62
 """The buffer of a run that nobody reads items of."""
-GRACE = 5.0
-"""Seconds that nodes have to end when a run is stopped, before it is given up on them."""
 _THREADS = 64
 """Nodes of one synchronous run that may run at once, unless ``max_concurrency`` says otherwise."""
 
@@ -76,7 +76,7 @@ class AsyncRun(_Run):
                     if type(step) is Wait:
                         while (reply := mailbox.take()) is None or type(reply) is Give:
                             if reply is None:
-                                await mailbox.arrival()
+                                await _arrival(mailbox, session.deadline)
                             else:
                                 yield reply.item
                     elif type(step) is Start:
@@ -95,6 +95,8 @@ class AsyncRun(_Run):
                     else:
                         mailbox.close()
                         await settle(list(running.values()), GRACE)
+                except TimeoutError as late:
+                    step = conductor.throw(session.too_late(late))
                 except BaseException as error:
                     step = conductor.throw(error)
                 else:
@@ -103,6 +105,18 @@ class AsyncRun(_Run):
             return
         finally:
             mailbox.clear()
+
+
+async def _arrival(mailbox: AsyncMailbox, deadline: float | None) -> None:
+    """Wait until there is a message, and no longer than until the superstep has to be over.
+
+    Raises:
+        TimeoutError: If there is none by then.
+    """
+    if deadline is None:
+        await mailbox.arrival()
+    else:
+        await asyncio.wait_for(mailbox.arrival(), deadline - time.monotonic())
 
 
 async def _work_async(
@@ -169,7 +183,8 @@ class SyncRun(_Run):
         mailbox = ThreadMailbox(self._buffer if request.modes else _UNREAD)
         session = self._session = Session(self._program, request, SYNC, mailbox)
         # A node in the caller's own thread would keep what it emits until it is done.
-        live = request.below or not LIVE.isdisjoint({*request.modes, *request.printed})
+        timed = request.settings.step_timeout is not None
+        live = timed or request.below or not LIVE.isdisjoint({*request.modes, *request.printed})
         pool: ThreadPoolExecutor | None = None
         conductor = session.conduct()
         try:
@@ -180,7 +195,7 @@ class SyncRun(_Run):
                     if type(step) is Wait:
                         while (reply := mailbox.take()) is None or type(reply) is Give:
                             if reply is None:
-                                mailbox.wait()
+                                mailbox.wait(session.deadline)
                             else:
                                 yield reply.item
                     elif type(step) is Start:
@@ -198,6 +213,8 @@ class SyncRun(_Run):
                         mailbox.close()
                         if pool is not None:
                             pool.shutdown(wait=True, cancel_futures=True)
+                except TimeoutError as late:
+                    step = conductor.throw(session.too_late(late))
                 except BaseException as error:
                     step = conductor.throw(error)
                 else:

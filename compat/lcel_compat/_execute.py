@@ -12,6 +12,7 @@ with the result when it is there.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass, replace
@@ -23,17 +24,21 @@ from langchain_core.callbacks.manager import AsyncCallbackManagerForChainRun, Ca
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import run_in_executor
 
+from lcel_compat._asyncio import Clock, timed
+from lcel_compat._attempts import Progress, attempts, is_plain
 from lcel_compat._body import FunctionBody
 from lcel_compat._capture import one
 from lcel_compat._constants import END, NAMESPACE_SEPARATOR, TASKS, branch_channel
 from lcel_compat._context import TaskScope, current_task
 from lcel_compat._core import enter
+from lcel_compat._guests import converted, guest_keys
 from lcel_compat._keep import TaskQueue, ThreadQueue
 from lcel_compat._machine import Machine, Task
 from lcel_compat._program import Branch
 from lcel_compat._runs import OwnRun
 from lcel_compat._sum import Sum
 from lcel_compat.errors import ParentCommand
+from lcel_compat.policies import TimeoutPolicy
 from lcel_compat.types import Command, Send, StreamWriter
 
 if TYPE_CHECKING:
@@ -71,6 +76,12 @@ class Colour(Protocol):
 
     def queue(self) -> ThreadQueue | TaskQueue:
         """What does jobs beside a run."""
+
+    def sleep(self, seconds: float) -> Any:
+        """Wait."""
+
+    def timed(self, steps: Steps, node: str, policy: TimeoutPolicy, clock: Clock) -> Any:
+        """Carry an attempt of a node through, unless it takes longer than its policy allows."""
 
 
 class _Sync:
@@ -110,6 +121,15 @@ class _Sync:
     def queue(self) -> ThreadQueue:
         return ThreadQueue()
 
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def timed(self, steps: Steps, node: str, policy: TimeoutPolicy, clock: Clock) -> Any:
+        raise ValueError(
+            f"Node {node!r} has a timeout, and the graph was run synchronously: a thread cannot be stopped. Use"
+            " ainvoke, astream or astream_events, or leave the timeout out."
+        )
+
 
 class _Async:
     manager = AsyncCallbackManager
@@ -144,6 +164,12 @@ class _Async:
 
     def queue(self) -> TaskQueue:
         return TaskQueue()
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        return asyncio.sleep(seconds)
+
+    def timed(self, steps: Steps, node: str, policy: TimeoutPolicy, clock: Clock) -> Awaitable[Any]:
+        return timed(run_async(steps), node, policy, clock)
 
 
 SYNC: Final[Colour] = _Sync()
@@ -203,19 +229,19 @@ class Frame:
     traced: bool
     writer: StreamWriter
 
-    def node_config(self, task: Task) -> RunnableConfig:
+    def node_config(self, scope: TaskScope) -> RunnableConfig:
         """The configuration of a node's body and conditional edges, while nobody listens.
 
         Its callback manager has no handlers, but a parent: ``dispatch_custom_event`` asks for one
         (callbacks/manager.py), and a handler that is added further down learns of it.
         """
-        run = self.config
+        run, task = self.config, scope.task
         config: dict[str, Any] = {
             "tags": task.tags,
             "metadata": task.metadata,
             "callbacks": self.colour.manager(handlers=[], parent_run_id=self.run_id) if self.open is None else None,
             "recursion_limit": run["recursion_limit"],
-            "configurable": {**run["configurable"], **self.session.coordinates(task)},
+            "configurable": {**run["configurable"], **self.session.coordinates(task), **guest_keys(scope)},
         }
         if "max_concurrency" in run:
             config["max_concurrency"] = run["max_concurrency"]
@@ -226,11 +252,17 @@ def execute(task: Task, frame: Frame) -> Steps:
     """Run a task, in a context of its own, until it has written what it writes."""
     scope = TaskScope(task, frame)
     current_task.set(scope)
-    config = frame.node_config(task)
+    config = frame.node_config(scope)
     try:
-        yield from _attempt(task, frame, config)
-    except ParentCommand as up:
-        yield from _commanded(up.command, task, frame, config)
+        if is_plain(task):
+            yield from _attempt(task, frame, config)
+        else:
+            yield from attempts(scope, lambda: _attempt(task, frame, config))
+    except Exception as raised:
+        error = converted(raised)
+        if not isinstance(error, ParentCommand):
+            raise error from error.__cause__
+        yield from _commanded(error.command, task, frame, config)
 
 
 def _attempt(task: Task, frame: Frame, config: RunnableConfig) -> Steps:
@@ -266,13 +298,18 @@ def _commanded(command: Command[Any], task: Task, frame: Frame, config: Runnable
     Raises:
         ParentCommand: If it is for the graph around this one.
     """
-    if command.graph in (task.namespace, task.name):
+    own = NAMESPACE_SEPARATOR.join(_levels(task.namespace))
+    if command.graph in (task.namespace, own, task.name):
         yield from _write(task, frame, config, None, replace(command, graph=None))
         return
     if command.graph != Command.PARENT:
         raise ParentCommand(command)
-    around = task.namespace.rpartition(NAMESPACE_SEPARATOR)[0]
-    raise ParentCommand(replace(command, graph=around))
+    raise ParentCommand(replace(command, graph=NAMESPACE_SEPARATOR.join(_levels(task.namespace)[:-1])))
+
+
+def _levels(namespace: str) -> list[str]:
+    """The tasks that a namespace names; numbers of repeated calls are no levels."""
+    return [part for part in namespace.split(NAMESPACE_SEPARATOR) if not part.isdigit()]
 
 
 def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | None) -> Steps:
@@ -283,7 +320,7 @@ def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | 
     if isinstance(body, FunctionBody):
         config = child_config(config, run, "seq:step:1")
         enter(config, run if frame.traced else None)
-        result = yield frame.colour.call(body, value, _arguments(body, config, frame))
+        result = yield frame.colour.call(body, value, _arguments(body, config))
         if type(result) is not dict and isinstance(result, Runnable):
             result = yield frame.colour.invoke(result, value, config)
         return result
@@ -298,12 +335,12 @@ def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | 
     return value
 
 
-def _arguments(body: FunctionBody, config: RunnableConfig, frame: Frame) -> dict[str, Any]:
+def _arguments(body: FunctionBody, config: RunnableConfig) -> dict[str, Any]:
     """What a function asks for beside its value."""
     if not body.wants:
         return {}
     scope = cast("TaskScope", current_task.get())
-    return body.arguments(config, frame.writer, scope.runtime, scope.task.error)
+    return body.arguments(config, scope.writer, scope.runtime, scope.task.error)
 
 
 def _write(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | None, result: Any) -> Steps:
@@ -342,7 +379,7 @@ def _ask(path: FunctionBody, frame: Frame, config: RunnableConfig, value: Any) -
     try:
         config = child_config(config, run, None)
         enter(config, run if frame.traced else None)
-        answer = yield frame.colour.call(path, value, _arguments(path, config, frame))
+        answer = yield frame.colour.call(path, value, _arguments(path, config))
     except BaseException as error:
         if run is not None:
             yield run.on_chain_error(error)
@@ -360,40 +397,10 @@ def _route(target: Send | str) -> tuple[str, Any]:
 
 def child_config(config: RunnableConfig, run: ChainRun | None, tag: str | None) -> RunnableConfig:
     """The configuration of a step of a run: the same, with the callbacks of a child of the run."""
-    return config if run is None else {**config, "callbacks": run.get_child(tag)}
-
-
-async def settle(tasks: Sequence[asyncio.Task[Any]], seconds: float) -> None:
-    """Cancel tasks and wait for them, no longer than a bound, even if the caller is cancelled meanwhile.
-
-    Raises:
-        asyncio.CancelledError: If it was, when the tasks have ended.
-    """
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await to_the_end(asyncio.wait(tasks, timeout=seconds))
-
-
-async def to_the_end(work: Awaitable[Any]) -> Any:
-    """Await something to its end, however often the caller is cancelled meanwhile.
-
-    A cancel scope of anyio's cancels at every await until its task has left it.
-
-    Raises:
-        asyncio.CancelledError: If the caller was cancelled, when the work is done.
-    """
-    cancelled: asyncio.CancelledError | None = None
-    running = asyncio.ensure_future(work)
-    while not running.done():
-        try:
-            await asyncio.shield(running)
-        except asyncio.CancelledError as error:
-            if running.done() and running.cancelled():
-                raise
-            cancelled = error
-        except BaseException:  # it is raised below, by the work itself
-            pass
-    if cancelled is not None:
-        raise cancelled
-    return running.result()
+    if run is None:
+        return config
+    callbacks = run.get_child(tag)
+    scope = current_task.get()
+    if scope is not None and scope.touched_by_all:
+        callbacks.add_handler(Progress(cast("Clock", scope.clock)))
+    return {**config, "callbacks": callbacks}

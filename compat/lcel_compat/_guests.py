@@ -81,9 +81,9 @@ def guest_keys(scope: TaskScope) -> Mapping[str, Any]:
         RESUME_MAP: continued.answers,
         REPLAY_STATE: continued.replay and _replay(continued.replay),
     }
-    # LangGraph asks whether these are there at all.
-    if continued.resuming is not None:
-        found[RESUMING] = continued.resuming
+    # LangGraph asks whether these are there at all. A graph in a node that is tried again goes on where it failed.
+    if continued.resuming is not None or scope.attempt > 1:
+        found[RESUMING] = scope.attempt > 1 or continued.resuming
     if session.durability is not None:
         found[DURABILITY] = session.durability
     if session.sinks:
@@ -234,8 +234,8 @@ _RUNTIMES: Final = _View(
 class _Reach:
     """Writes and reads as LangGraph's tasks do.
 
-    It is called as ``local_read`` is (``langgraph/pregel/_algo.py``). ``ToolNode`` looks at what is bound to that, where
-    it finds the names of all keys.
+    It is called as ``local_read`` is (``langgraph/pregel/_algo.py``). ``ToolNode`` looks at what is bound to that, and
+    finds the names of all keys.
     """
 
     __slots__ = ("_scope",)

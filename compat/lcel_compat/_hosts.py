@@ -41,7 +41,10 @@ class Host:
         frame: LangGraph's run.
         graphs: Counts the graphs that the node calls.
         answers: The answers to the node's interrupts.
+        attempt: LangGraph tells a graph that its node is tried again as it tells it that the run is resumed.
     """
+
+    attempt = 1
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.frame = HostRun(given)
@@ -71,7 +74,10 @@ class HostRun:
         sinks: LangGraph's consumer, if it was asked to show what is below it.
         durability: When the run saves, if somebody said so.
         continued: How the run began.
+        cache: LangGraph lends no graph its own.
     """
+
+    cache = None
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         stream, replay, theirs = given.get(STREAM), given.get(REPLAY_STATE), given[RUNTIME]

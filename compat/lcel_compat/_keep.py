@@ -160,15 +160,14 @@ class Keeper:
             saved = yield from replay.find(self)
         else:
             saved = yield self.ask("get_tuple", self.config)
-        ledger = self.open(saved)
+        saved = None if saved is None else decoded(saved)
+        ledger = self._stand_at(saved)
         return ledger, None if saved is None else saved.checkpoint
 
-    def open(self, saved: CheckpointTuple | None) -> Ledger:
-        """Stand at a checkpoint."""
+    def _stand_at(self, saved: CheckpointTuple | None) -> Ledger:
         if saved is None:
             ledger = Ledger(self.saver.get_next_version)
         else:
-            saved = decoded(saved)
             ledger = Ledger(self.saver.get_next_version, saved.checkpoint, saved.pending_writes or ())
             configurable = {**self.config["configurable"], **saved.config["configurable"]}
             self.config = cast("RunnableConfig", {**self.config, "configurable": configurable})
@@ -248,7 +247,7 @@ class Replay:
     """
 
     def __init__(self, checkpoint_id: str) -> None:
-        self._checkpoint_id = checkpoint_id
+        self.checkpoint_id = checkpoint_id
         self._seen: set[str] = set()
 
     def find(self, keeper: Keeper) -> Steps:
@@ -257,7 +256,7 @@ class Replay:
         if namespace in self._seen:
             return (yield keeper.ask("get_tuple", keeper.config))
         self._seen.add(namespace)
-        before = {"configurable": {"checkpoint_id": self._checkpoint_id}}
+        before = {"configurable": {"checkpoint_id": self.checkpoint_id}}
         found = yield keeper.colour.listed(keeper.saver, keeper.config, before=before, limit=1)
         return found[0] if found else None
 

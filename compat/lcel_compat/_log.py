@@ -64,7 +64,7 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Checkpointed:
-    """A checkpoint is made, and the tasks that come after it are known. ``read()`` builds the item of ``checkpoints``."""
+    """A checkpoint is made, and the tasks after it are known. ``read()`` builds the item of ``checkpoints``."""
 
     step: int
     read: Callable[[], dict[str, Any]]

@@ -42,6 +42,7 @@ from lcel_compat._ledger import Ledger, statuses
 from lcel_compat._log import Asked, Log, StateChanged, TaskFinished, TaskStarted
 from lcel_compat._program import Node, Program, Writes
 from lcel_compat._schema import Schema
+from lcel_compat._serde import as_error
 from lcel_compat.channels import Channel
 from lcel_compat.errors import EmptyInputError, GraphRecursionError, NodeError
 from lcel_compat.types import Interrupt, Send
@@ -109,7 +110,7 @@ class Machine:
     Args:
         program: The graph.
         log: Where to write what happens.
-        output_keys: The keys that the run's output and the ``values`` mode show.
+        output_keys: The keys that the run's output and the ``values`` mode show; one alone is shown without a dict.
         namespace: The namespace of the task that runs this graph, ``""`` for the outermost.
         metadata: The run's metadata, for every task.
         tags: The run's tags, for every task.
@@ -129,7 +130,7 @@ class Machine:
         program: Program,
         log: Log,
         *,
-        output_keys: tuple[str, ...],
+        output_keys: str | tuple[str, ...],
         namespace: str = "",
         metadata: Mapping[str, Any] | None = None,
         tags: Sequence[str] = (),
@@ -144,9 +145,9 @@ class Machine:
         self.changed_output = False
         self.channels: dict[str, Channel] = {k: c.fresh() for k, c in program.channels.items()}
         self._log = log
-        self.output_keys = output_keys
+        self.output_keys = keys_of(output_keys)
         self._read = program.reader(output_keys)
-        self._output_keys = frozenset(output_keys)
+        self._output_keys = frozenset(self.output_keys)
         self._limit = recursion_limit
         self._prefix = f"{namespace}{NAMESPACE_SEPARATOR}" if namespace else ""
         self._metadata = metadata or {}
@@ -163,7 +164,8 @@ class Machine:
             if name in self.channels:
                 self.channels[name].restore(value)
         self._transient = [n for n, c in self.channels.items() if c.transient and c.available]
-        self.step, self.stop = step, step + self._limit + 1
+        self.step = step
+        self.stop = step + self._limit + 1
 
     def begin(self, value: Any) -> None:
         """Take the input of a new run; what was left to do in the thread is dropped.
@@ -226,8 +228,9 @@ class Machine:
                 self.tasks[task_id].writes.extend(status.output)
         handled = {task_id for task_id, name, _ in self.ledger.pending if name == ERROR_SOURCE}
         for task in [t for t in self.tasks.values() if t.id in handled and t.node.handler]:
-            task.writes.append((ERROR, found[task.id].error))
-            self.handler_of(task, found[task.id].error)
+            error = as_error(found[task.id].error)
+            task.writes.append((ERROR, error))
+            self.handler_of(task, error)
 
     def announce(self) -> None:
         """The tasks are about to run; those that have run before show what they wrote."""
@@ -466,6 +469,11 @@ class Machine:
 
 def _packets(channel: Channel) -> Sequence[Any]:
     return channel.value if channel.available else ()
+
+
+def keys_of(keys: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The keys, of which one may stand alone."""
+    return (keys,) if isinstance(keys, str) else keys
 
 
 def path_text(path: Any) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -234,13 +235,20 @@ class ThreadMailbox(Mailbox):
         self._driver = threading.get_ident()
         _unfinished.add(self)
 
-    def wait(self) -> None:
-        """Return when there is a message."""
+    def wait(self, deadline: float | None = None) -> None:
+        """Return when there is a message.
+
+        Raises:
+            TimeoutError: If there is none until the deadline, by ``time.monotonic``.
+        """
         with self._condition:
             # A generator may be handed from thread to thread; who waits here is the consumer.
             self._driver = threading.get_ident()
             while not self._queue:
-                self._condition.wait()
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError
+                self._condition.wait(left)
 
     def hold(self) -> None:
         if not self.full or threading.get_ident() == self._driver:

@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from lcel_compat._body import Body, FunctionBody
-from lcel_compat._constants import END, START, TASKS, branch_channel
+from lcel_compat._constants import END, ROOT, START, TASKS, branch_channel
 from lcel_compat._foreign import adopted, is_command
 from lcel_compat._schema import Schema, declares_any, fields_as_writes
 from lcel_compat.channels import Channel
@@ -268,8 +268,9 @@ class Program:
     is_root: bool
     deferred: tuple[str, ...]
 
-    def reader(self, keys: Sequence[str]) -> Callable[[Mapping[str, Channel]], Any]:
-        """A function that reads these keys off a run's channels: a dict, or the value of a root state."""
-        if self.is_root:
-            return lambda channels: channels["__root__"].value if channels["__root__"].available else None
+    def reader(self, keys: str | Sequence[str]) -> Callable[[Mapping[str, Channel]], Any]:
+        """A function that reads keys off a run's channels: a dict; of one key, or a root state, the value alone."""
+        only = ROOT if self.is_root else keys
+        if isinstance(only, str):
+            return lambda channels: channels[only].value if channels[only].available else None
         return lambda channels: {k: c.value for k in keys if (c := channels[k]).available}

@@ -63,7 +63,7 @@ class Request:
         labelled: Whether items are ``(mode, item)``.
         below: Whether graphs inside are shown too, and items come with their namespace.
         as_parts: Whether items are the dicts of ``version="v2"``.
-        output_keys: The keys that the output shows.
+        output_keys: The keys that the output shows; one alone is shown without a dict around it.
         chunk_modes: The modes whose items the root run's ``on_chain_stream`` events carry.
         chunks_labelled: Whether those are ``(mode, item)``.
         event_filter: Which events ``events`` shows.
@@ -78,7 +78,7 @@ class Request:
     config: RunnableConfig
     settings: Settings
     parent: TaskScope | None
-    output_keys: tuple[str, ...]
+    output_keys: str | tuple[str, ...]
     modes: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
     labelled: bool = False

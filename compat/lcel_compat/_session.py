@@ -15,10 +15,11 @@ arrives from the driver because the consumer stopped or was cancelled. Callbacks
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from uuid import UUID, uuid4
 
 from lcel_compat._answers import Answers, common_answer, given_to
@@ -30,17 +31,25 @@ from lcel_compat._core import langsmith_tracer
 from lcel_compat._execute import ASYNC, ChainRun, Colour, Frame
 from lcel_compat._keep import Keeper, patched
 from lcel_compat._log import Asked, Emitted, Log, Reader, TaskFinished
-from lcel_compat._machine import Machine, Task
+from lcel_compat._machine import Machine, Task, keys_of
 from lcel_compat._mailbox import Mailbox
 from lcel_compat._program import Program
 from lcel_compat._request import Request
 from lcel_compat._runs import OwnRun, node_run, root_run
+from lcel_compat._serde import from_wire_writes, to_wire_writes
 from lcel_compat._sink import Emit, Sink
 from lcel_compat._snapshot import checkpointed
-from lcel_compat.errors import GraphBubbleUp, GraphDrained, GraphInterrupt
+from lcel_compat.errors import GraphBubbleUp, GraphDrained, GraphInterrupt, StepTimeoutError
 from lcel_compat.modes import CAPTURED, MODES, Scope
 from lcel_compat.runtime import ExecutionInfo, RunControl, Runtime, coerce_context, server_info_of
 from lcel_compat.types import Durability, Interrupt
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+
+if TYPE_CHECKING:
+    from langgraph.cache.base import BaseCache
+    from langgraph.checkpoint.base import BaseCheckpointSaver
 
 
 @dataclass(slots=True)
@@ -129,6 +138,7 @@ class Session:
         store: What nodes keep things in.
         control: By which the run can be asked to stop.
         continued: How the run began.
+        deadline: When the superstep has to be over, by ``time.monotonic``; ``None`` if it may take as long as it takes.
     """
 
     def __init__(self, program: Program, request: Request, colour: Colour, mailbox: Mailbox) -> None:
@@ -138,12 +148,13 @@ class Session:
         self.interrupts: list[Interrupt] = []
         self.request = request
         self.parent = parent
-        self.around = around
+        self.around: Session | None = around
         self.namespace = _namespace(request)
         self.config = patched(request.config, checkpoint_ns=self.namespace) if self.namespace else request.config
-        self.store = request.settings.store if around is None else around.store
+        self.store: Any = request.settings.store if around is None else around.store
         self.control: RunControl = request.control or (RunControl() if around is None else around.control)
         self.continued = Continued()
+        self.deadline: float | None = None
         self._colour = colour
         self._mailbox = mailbox
         self._program = program
@@ -165,6 +176,7 @@ class Session:
         self._name = self.config.get("run_name") or program.name
         self._limit = self.config.get("max_concurrency") or (1 << 30)
         self._runtime: Runtime[Any] | None = None
+        self._cache: BaseCache[Any] | None = request.settings.cache if around is None else around.cache
         self.frame: Frame
 
     def _readers(self, own: Sink, inherited: tuple[Sink, ...]) -> list[Reader]:
@@ -172,9 +184,9 @@ class Session:
         request, modes = self.request, own.modes
         namespace = tuple(self.namespace.split(NAMESPACE_SEPARATOR)) if self.namespace else ()
         scope = Scope(
-            output_keys=request.output_keys,
+            output_keys=keys_of(request.output_keys),
             state_keys=self._program.state,
-            is_root=self._program.is_root,
+            is_root=self._program.is_root or isinstance(request.output_keys, str),
             namespace=namespace,
             input=request.value,
             event_filter=request.event_filter,
@@ -200,14 +212,14 @@ class Session:
 
     def _keeper(self) -> Keeper | None:
         """What saves the run: the graph's own saver, or that of the graph around it."""
-        settings, around = self.request.settings, self.around
+        settings = self.request.settings
         if settings.saver is None:
             return None
         given = self.config["configurable"]
         mapped = (given.get("checkpoint_map") or {}).get(self.namespace)
         config = patched(self.config, checkpoint_ns=self.namespace, thread_id=str(given["thread_id"]))
         config = patched(config, checkpoint_id=mapped) if mapped else config
-        durability: Durability | None = self.request.durability or (around and around.durability)
+        durability = self.durability
         return Keeper(
             saver=settings.saver,
             colour=self._colour,
@@ -218,9 +230,26 @@ class Session:
         )
 
     @property
+    def saver(self) -> BaseCheckpointSaver[Any] | None:
+        """What saves the run: graphs inside it are saved there, too."""
+        return self.request.settings.saver
+
+    @property
+    def cache(self) -> BaseCache[Any] | None:
+        """What keeps the writes of nodes with a cache policy."""
+        return self._cache
+
+    @property
+    def saver(self) -> BaseCheckpointSaver[Any] | None:
+        """What saves the run: graphs inside it are saved there, too."""
+        return self.request.settings.saver
+
+    @property
     def durability(self) -> Durability | None:
         """When the run saves, if somebody said so: graphs inside it do the same."""
-        return self.request.durability or (self.around and self.around.durability)
+        if self.request.durability is not None or self.around is None:
+            return self.request.durability
+        return self.around.durability
 
     def conduct(self) -> Conduct:
         """The whole run, as instructions.
@@ -245,7 +274,7 @@ class Session:
             raise
         if failure is not None:
             yield from _tell(root and root.on_chain_error(failure), final=True)
-            raise failure
+            raise failure if self.parent is None else self.parent.outward(failure)
         self.output = self.machine.output()
         if root is not None:
             yield from _tell(root.on_chain_end(self.output))
@@ -255,6 +284,17 @@ class Session:
     def emits(self) -> bool:
         """Whether nodes may send values with a stream writer that somebody reads."""
         return self._log.wants(Emitted)
+
+    def too_late(self, error: TimeoutError) -> TimeoutError:
+        """What a ``TimeoutError`` means: that the superstep takes too long, or whatever a call meant by it."""
+        seconds = self.request.settings.step_timeout
+        if self.deadline is None or time.monotonic() < self.deadline:
+            return error
+        running = ", ".join(repr(task.name) for task in self.machine.tasks.values() if not task.writes)
+        return StepTimeoutError(
+            f"A superstep of the graph {self._program.name!r} took longer than its step_timeout of {seconds} s allows;"
+            f" {running} had not finished."
+        )
 
     def result(self) -> Any:
         """What ``invoke`` returns: the final state, or ``None`` if nothing of the output was ever written."""
@@ -307,7 +347,9 @@ class Session:
             node_attempt=scope.attempt,
         )
         runtime = self.runtime.override(execution_info=info)
-        return runtime if scope.heartbeat is None else runtime.override(heartbeat=scope.heartbeat)
+        if scope.clock is None:
+            return runtime
+        return runtime.override(heartbeat=scope.clock.touch, stream_writer=scope.writer)
 
     # Running -------------------------------------------------------------------------------------------
 
@@ -419,11 +461,17 @@ class Session:
         if keeper is None:
             begin_unsaved(machine, value)
             return
-        around = None if self.around is None else self.around.continued
+        around = self._continued_around()
         yield from self._load(keeper, None if around is None else around.replay)
         self.continued = begin_saved(machine, keeper, value, self.config, around)
         if keeper.durability == "sync":
             yield Call(keeper.wait())
+
+    def _continued_around(self) -> Continued | None:
+        """How the run around this one began; a node that is tried again lets the graphs inside it go on."""
+        if self.around is None or self.parent is None:
+            return None
+        return replace(self.around.continued, resuming=True) if self.parent.attempt > 1 else self.around.continued
 
     def _load(self, keeper: Keeper, replay: Any) -> Conduct:
         steps = keeper.load(replay)
@@ -445,6 +493,10 @@ class Session:
         """
         machine = self.machine
         machine.announce()
+        if self._cache is not None:
+            yield from self._look_up(self._cache)
+        if (seconds := self.request.settings.step_timeout) is not None:
+            self.deadline = time.monotonic() + seconds
         ready = deque(task for task in machine.tasks.values() if not task.writes)
         running = 0
         bubbles: list[GraphBubbleUp] = []
@@ -490,6 +542,28 @@ class Session:
             if task.node.handler is None:
                 raise _Failed(entry.error)
             ready.append(machine.handler_of(task, entry.error))
+        elif self._cache is not None and not entry.interrupts:
+            yield from self._remember(self._cache, task)
+
+    def _look_up(self, cache: BaseCache[Any]) -> Conduct:
+        """Tasks whose node was given the same input before need not run."""
+        machine = self.machine
+        keys = {task: task.node.cache_key(task.input) for task in machine.tasks.values() if not task.writes}
+        wanted = {(key.ns, key.key): task for task, key in keys.items() if key is not None}
+        if not wanted:
+            return
+        found = yield Call(self._colour.ask(cache, "get", tuple(wanted)))
+        for key, writes in found.items():
+            task = wanted[key]
+            task.writes.extend((name, value) for _, name, value in from_wire_writes([("", *w) for w in writes]))
+            if self.keeper is not None:
+                self.keeper.write(machine, task.id, task.writes)
+            machine.show(TaskFinished(task=task, writes=task.writes, cached=True))
+
+    def _remember(self, cache: BaseCache[Any], task: Task) -> Conduct:
+        if (key := task.node.cache_key(task.input)) is not None:
+            kept = {(key.ns, key.key): (to_wire_writes(task.writes), key.ttl)}
+            yield Call(self._colour.ask(cache, "set", kept))
 
     def _checkpoint(self) -> Conduct:
         """A superstep is applied: it is saved."""

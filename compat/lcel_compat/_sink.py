@@ -89,7 +89,7 @@ def parts(output: Callable[[Any], Any] | None, state: Callable[[Any], Any] | Non
 
 
 def with_values(payload: dict[str, Any], build: Callable[[Any], Any]) -> dict[str, Any]:
-    """A checkpoint's payload with its values as an instance of the state's class, once the input has made them complete."""
+    """A checkpoint with its values as an instance of the state's class; before the input they are not complete."""
     values = payload["values"]
     return (
         {**payload, "values": build(values)} if isinstance(values, dict) and START not in payload["next"] else payload

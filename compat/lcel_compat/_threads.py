@@ -1,7 +1,7 @@
 """Threads between runs: their state, their history, and how one changes them by hand.
 
-Rules and forms are LangGraph's (``langgraph/pregel/main.py``: ``get_state``, ``bulk_update_state``). Each operation is a
-generator that yields what may have to be awaited, so that ``get_state`` and ``aget_state`` are one.
+Rules and forms are LangGraph's (``langgraph/pregel/main.py``: ``get_state``, ``bulk_update_state``). Each operation is
+a generator that yields what may have to be awaited, so that ``get_state`` and ``aget_state`` are one.
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ class ThreadOf:
         live = not self._config["configurable"].get("checkpoint_id")
         return (yield from self._snapshot(saved, recurse=subgraphs, live=live))
 
-    def history(
-        self, *, filter: dict[str, Any] | None, before: RunnableConfig | None, limit: int | None
-    ) -> Steps:
+    def history(self, *, filter: dict[str, Any] | None, before: RunnableConfig | None, limit: int | None) -> Steps:
         """The states of the thread, the newest first."""
         config = patched(self._config, checkpoint_ns=self._config["configurable"].get("checkpoint_ns") or "")
         found = yield self._colour.listed(self._saver, config, filter=filter, before=before, limit=limit)
@@ -161,7 +159,9 @@ class ThreadOf:
         only = updates[0] if len(updates) == 1 else None
         special = next((u.as_node for u in updates if u.as_node in (INPUT, _COPY)), None)
         if special is not None and only is None:
-            raise InvalidUpdateError(f"An update as {special!r} stands alone; there are {len(updates)} in its superstep.")
+            raise InvalidUpdateError(
+                f"An update as {special!r} stands alone; there are {len(updates)} in its superstep."
+            )
         if only is not None and only.as_node == _COPY:
             return (yield from self._copy(saved, only.values, step))
         if only is not None and only.values is None and only.as_node == END:
@@ -211,8 +211,10 @@ class ThreadOf:
         if len(nodes) == 1:
             return next(iter(nodes))
         if not any(seen for seen in ledger.seen.values()):
-            return START if self._program.is_root else None
-        ran = sorted((version, name) for name, seen in ledger.seen.items() if name in nodes for version in seen.values())
+            return START
+        ran = sorted(
+            (version, name) for name, seen in ledger.seen.items() if name in nodes for version in seen.values()
+        )
         if len(ran) == 1 or (ran and ran[-1][0] != ran[-2][0]):
             return ran[-1][1]
         return None

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import collections.abc
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from lcel_compat._constants import OVERWRITE
+from lcel_compat._foreign import foreign_name
 from lcel_compat.errors import EmptyChannelError, InvalidUpdateError
 from lcel_compat.types import Overwrite
 
@@ -140,7 +141,7 @@ class Reduced(Channel):
             return False
         total, rest = (writes[0], writes[1:]) if self.value is MISSING else (self.value, writes)
         for write in rest:
-            if type(write) is Overwrite or (type(write) is dict and overwrites(write)):
+            if type(write) not in _FOLDED and overwrites(write):
                 self.value = self._overwritten(writes)
                 return True
             total = self.reducer(total, write)
@@ -152,7 +153,7 @@ class Reduced(Channel):
         total = self.value
         replaced = False
         for write in writes if total is not MISSING else writes[1:]:
-            if not (isinstance(write, Overwrite) or overwrites(write)):
+            if not overwrites(write):
                 continue
             if replaced:
                 raise InvalidUpdateError(
@@ -179,16 +180,20 @@ class Ephemeral(Channel):
         return had
 
 
+_FOLDED: Final = frozenset({list, tuple, set, str, int, float})
+"""Types of writes that overwrite nothing, so that the slower questions need not be asked."""
+
+
 def overwrites(write: Any) -> bool:
     """Whether a write replaces a reduced value: ``Overwrite``, or a dict that says so after a way through JSON."""
     if not isinstance(write, dict):
-        return isinstance(write, Overwrite)
+        return isinstance(write, Overwrite) or foreign_name(cast("Any", type(write))) == "Overwrite"
     return (len(write) == 1 and OVERWRITE in write) or (write.get("type") == OVERWRITE and "value" in write)
 
 
 def overwriting(write: Any) -> Any:
     """The value of a write that overwrites."""
-    if isinstance(write, Overwrite):
+    if not isinstance(write, dict):
         return write.value
     return write[OVERWRITE] if OVERWRITE in write else write["value"]
 

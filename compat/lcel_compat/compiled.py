@@ -20,6 +20,7 @@ from lcel_compat._context import TaskScope, parent_of
 from lcel_compat._draw import Drawable
 from lcel_compat._drive import AsyncRun, SyncRun
 from lcel_compat._foreign import adopted
+from lcel_compat._guests import register, stripped
 from lcel_compat._machine import Breakpoints
 from lcel_compat._program import Program
 from lcel_compat._refused import refuse
@@ -80,14 +81,27 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         self.interrupt_before_nodes = interrupt_before
         self.interrupt_after_nodes = interrupt_after
         self.step_timeout: float | None = None
+        register(CompiledStateGraph)
         self.debug = debug
         self.program = program
 
     # Configuration and schemas -------------------------------------------------------------------------
 
-    def copy(self) -> Self:
-        """The same graph, to be configured apart."""
-        return copy.copy(self)
+    def copy(self, update: dict[str, Any] | None = None) -> Self:
+        """The same graph, to be configured apart.
+
+        Args:
+            update: Attributes that are to be others in the copy.
+
+        Raises:
+            TypeError: If there is no such attribute.
+        """
+        other = copy.copy(self)
+        for name, value in (update or {}).items():
+            if name not in vars(self):
+                raise TypeError(f"A compiled graph has no attribute {name!r}; it has {', '.join(sorted(vars(self)))}.")
+            setattr(other, name, value)
+        return other
 
     def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> Self:
         """A copy of the graph with a configuration bound to it; still a graph, as LangGraph's is."""
@@ -110,6 +124,11 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
     def get_output_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
         """The JSON schema of what a run returns."""
         return json_schema(self.builder.output_schema, self.get_name("Output"))
+
+    def get_context_jsonschema(self) -> dict[str, Any] | None:
+        """The JSON schema of what callers pass as ``context``; ``None`` if the graph declares none."""
+        schema = self.context_schema
+        return None if schema is None else json_schema(schema, getattr(schema, "__name__", "Context"))
 
     # Running -------------------------------------------------------------------------------------------
 
@@ -203,7 +222,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
             pass
         return self._returned(run, version)
 
-    def stream(
+    def stream(  # type: ignore[override]  # more is asked by name
         self,
         input: Any,
         config: RunnableConfig | None = None,
@@ -241,7 +260,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
 
         Yields:
             Bare items of one mode, ``(mode, item)`` of several; with ``subgraphs`` ``(namespace, item)`` and
-            ``(namespace, mode, item)``; with ``version="v2"`` ``{"type", "ns", "data"}``, of values ``"interrupts"`` too.
+            ``(namespace, mode, item)``; with ``version="v2"`` dicts with ``type``, ``ns`` and ``data``.
 
         Raises:
             ValueError: If a mode does not exist, or there is none.
@@ -260,7 +279,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         )
         return self._sync(self._stream_request(input, config, stream_mode, output_keys, asked)).items()
 
-    def astream(
+    def astream(  # type: ignore[override]  # more is asked by name
         self,
         input: Any,
         config: RunnableConfig | None = None,
@@ -377,8 +396,16 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
 
     # What is asked for ---------------------------------------------------------------------------------
 
-    def _keys(self, asked: str | Sequence[str] | None, default: tuple[str, ...]) -> tuple[str, ...]:
-        keys = default if asked is None else (asked,) if isinstance(asked, str) else tuple(asked)
+    def _keys(self, asked: str | Sequence[str] | None, default: tuple[str, ...]) -> str | tuple[str, ...]:
+        """The keys to show; one that stands alone is shown without a dict around it.
+
+        Raises:
+            ValueError: If the state has no such key.
+        """
+        if isinstance(asked, str):
+            self._keys((asked,), default)
+            return asked
+        keys = default if asked is None else tuple(asked)
         if unknown := [key for key in keys if key not in self.program.state]:
             known = ", ".join(repr(k) for k in self.program.state)
             raise ValueError(f"output_keys names {unknown!r}, which the state does not have; its keys are {known}.")
@@ -439,7 +466,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         if self.checkpointer is False:
             return None
         if parent is not None:
-            return parent.frame.session.request.settings.saver
+            return parent.frame.session.saver
         if self.checkpointer is True:
             raise NoCheckpointerError(
                 f"The graph {self.name!r} was compiled with checkpointer=True, which is for graphs inside others: they"
@@ -455,7 +482,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         return with_allowlist(self.checkpointer, self.builder.schemas)
 
     def _request(
-        self, value: Any, config: RunnableConfig | None, keys: tuple[str, ...], **asked: Any
+        self, value: Any, config: RunnableConfig | None, keys: str | tuple[str, ...], **asked: Any
     ) -> Callable[[], Request]:
         """What a caller asks for, checked now, under a configuration that is worked out when the run begins."""
         events = "events" in asked.get("modes", ())
@@ -463,6 +490,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         def begin() -> Request:
             resolved = _config.checked(_config.resolve(self.config, config, events=events))
             parent = parent_of(resolved)
+            resolved = resolved if parent is None else stripped(resolved)
             settings = self._settings(parent, resolved)
             given = adopted(value)
             return Request(value=given, config=resolved, settings=settings, parent=parent, output_keys=keys, **asked)
@@ -495,6 +523,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         output_keys: Any = None,
         **kwargs: Any,
     ) -> Callable[[], Request]:
+        refuse("astream_events", {name: kwargs.pop(name) for name in ("transformers",) if name in kwargs})
         asked = self._asked(**kwargs)
         chunk_modes = check_modes(stream_mode)
         if "events" in chunk_modes:

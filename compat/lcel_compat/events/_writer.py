@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from lcel_compat.events._lines import LineWriter
 from lcel_compat.events._redact import REDACTOR, Redactor
@@ -46,9 +46,9 @@ class RecordingWriter:
         try:
             yield run
         except Exception as error:
-            run.end(error)
+            run.fail(f"{type(error).__module__}.{type(error).__qualname__}", str(error))
         else:
-            run.end()
+            run.complete()
 
     def close(self) -> None:
         """Close the file; a second time does nothing."""
@@ -69,12 +69,12 @@ class RunWriter:
 
     Attributes:
         events: How many events were written.
-        error: What it ended with, if it did.
+        ended: ``"complete"`` or ``"error"`` when its end is written.
     """
 
     def __init__(self, write: Callable[[dict[str, Any]], None], number: int, input: Any) -> None:
         self.events = 0
-        self.error: Exception | None = None
+        self.ended: Literal["", "complete", "error"] = ""
         self._write_line = write
         self._number = number
         self._write({"input": to_stored(input)})
@@ -85,14 +85,17 @@ class RunWriter:
         self.events += 1
         self._write({"ms": self._now(), "event": to_stored(event)})
 
-    def end(self, error: Exception | None = None) -> None:
-        """Write how it ended."""
-        self.error = error
-        if error is None:
+    def complete(self) -> None:
+        """Write that it ended well, unless its end is written already."""
+        if not self.ended:
+            self.ended = "complete"
             self._write({"ms": self._now(), "end": "complete"})
-            return
-        kind = getattr(error, "recorded_type", "") or f"{type(error).__module__}.{type(error).__qualname__}"
-        self._write({"ms": self._now(), "end": "error", "error": {"type": kind, "message": str(error)}})
+
+    def fail(self, type: str, message: str) -> None:
+        """Write that it ended with an error: the dotted name of its class, and what it said."""
+        if not self.ended:
+            self.ended = "error"
+            self._write({"ms": self._now(), "end": "error", "error": {"type": type, "message": message}})
 
     def _write(self, part: dict[str, Any]) -> None:
         self._write_line({"run": self._number, **part})

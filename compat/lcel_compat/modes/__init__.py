@@ -39,6 +39,7 @@ class Scope:
     Attributes:
         output_keys: The keys of the state that ``values`` and ``updates`` show.
         state_keys: All keys of the state.
+        is_root: Whether what is shown is one value rather than a mapping.
         namespace: Where the run's graph stands, ``()`` for the outermost.
         input: What the run was given; the first event carries it.
         event_filter: Which events ``events`` shows.

@@ -15,6 +15,7 @@ from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
 from lcel_compat._constants import NAMESPACE_SEPARATOR, TAG_HIDDEN, TAG_NOSTREAM
+from lcel_compat._foreign import adopted
 from lcel_compat._log import Entry, Namespace, Run, RunEnded, RunFailed, RunStarted, RunStreamed
 from lcel_compat.modes.tasks import user_tags
 from lcel_compat.types import Command
@@ -117,11 +118,12 @@ def messages_in_result(result: Any) -> Sequence[BaseMessage]:
     """The messages of a node's result: alone, in a list, in the fields of an update, in commands."""
     if type(result) is dict:  # by far the most common, and the questions below are slow
         return messages_in_state(result)
+    result = adopted(result)
     if isinstance(result, Command):
         return messages_in_result(result.update)
     if isinstance(result, BaseMessage):
         return (result,)
-    if isinstance(result, list | tuple) and any(isinstance(part, Command) for part in result):
+    if isinstance(result, list | tuple) and any(isinstance(adopted(part), Command) for part in result):
         return [message for part in result for message in messages_in_result(part)]
     if isinstance(result, Sequence) and not isinstance(result, str):
         return [part for part in result if isinstance(part, BaseMessage)]
