@@ -19,6 +19,7 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
+from langchain_core.runnables.graph import Graph
 from langchain_core.tracers.context import collect_runs
 from pydantic import BaseModel, ValidationError
 from typing_extensions import TypedDict
@@ -296,6 +297,32 @@ def test_d15_misspelt_arguments() -> None:
     with pytest.raises(TypeError, match=r"trace_policy.*Refusal R1"):
         builder.add_node("b", str, trace_policy=object())
     assert list(line(LANGGRAPH, lambda s: {"x": 1}).compile().stream({"x": 0}, streammode="values"))
+
+
+def test_d16_notebooks_draw_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent to a server for showing a graph in a notebook."""
+    asked: list[Graph] = []
+    monkeypatch.setattr(Graph, "draw_mermaid_png", lambda graph: asked.append(graph))
+    theirs, ours = (line(lib, lambda s: None).compile() for lib in (LANGGRAPH, OURS))
+    theirs._repr_mimebundle_()
+    assert len(asked) == 1
+    assert ours._repr_mimebundle_()["text/vnd.mermaid"] == theirs.get_graph().draw_mermaid()
+    assert len(asked) == 1
+
+
+def test_d17_edges_with_and_without_labels() -> None:
+    """A node whose commands may lead where its labelled path may lead, too, can be drawn."""
+    drawn = []
+    for lib in (LANGGRAPH, OURS):
+        builder = lib.StateGraph(State)
+        builder.add_node("a", lambda s: None, destinations=("b",))
+        builder.add_node("b", lambda s: None)
+        builder.add_edge(lib.START, "a")
+        builder.add_conditional_edges("a", lambda s: "go", {"go": "b"})
+        drawn.append(builder.compile().get_graph)
+    with pytest.raises(TypeError):
+        drawn[0]()
+    assert [(e.source, e.target, e.data) for e in drawn[1]().edges][1] == ("a", "b", None)
 
 
 def test_a_failure_names_its_node() -> None:

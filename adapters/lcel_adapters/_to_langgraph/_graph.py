@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableLambda, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
 
 from lcel_adapters._node import RunnableNode
-from lcel_adapters._to_langgraph import _translate
 from lcel_adapters._to_langgraph._host import HostedRunnable, hosted_function, hosted_lambda
 from lcel_adapters._to_langgraph._library import langgraph
 from lcel_adapters._to_langgraph._schemas import Schemas
+from lcel_adapters._to_langgraph._translate import their_cache, their_retry, their_timeout
 from lcel_compat._body import Body, FunctionBody, body_of
 from lcel_compat._nodes import DEFAULT_HANDLER, NodeDefaults, NodeSpec
 from lcel_compat.compiled import CompiledStateGraph
 from lcel_compat.graph import StateGraph
 
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph as TheirGraph
 
-def to_langgraph(graph: Any, **compile_overrides: Any) -> Any:
+
+def to_langgraph(
+    graph: CompiledStateGraph[Any, Any, Any, Any] | StateGraph[Any, Any, Any, Any],
+    **compile_overrides: Any,
+) -> TheirGraph[Any, Any, Any, Any]:
     """LangGraph's compiled graph of the same definition.
 
     Schemas, nodes with all their parameters, edges, joins and conditional edges are handed over, and what the graph
@@ -47,9 +53,11 @@ def to_langgraph(graph: Any, **compile_overrides: Any) -> Any:
         graph = graph.compile()
     if not isinstance(graph, CompiledStateGraph):
         raise TypeError(
-            f"to_langgraph takes a graph or builder of lcel_compat, and was given {graph!r} ({type(graph).__name__})."
+            f"to_langgraph takes a graph or builder of lcel_compat, and was given {graph!r}"
+            f" ({type(graph).__module__}.{type(graph).__qualname__})."
         )
-    return _Move().graph(graph, compile_overrides)
+    moved: TheirGraph[Any, Any, Any, Any] = _Move().graph(graph, compile_overrides)
+    return moved
 
 
 class _Move:
@@ -157,9 +165,9 @@ def _hosted(runnable: Any) -> Any:
 def _policies(given: NodeSpec | NodeDefaults) -> dict[str, Any]:
     policies = given.retry_policy
     return {
-        "retry_policy": None if policies is None else [_translate.retry(policy) for policy in policies],
-        "cache_policy": _translate.cache(given.cache_policy),
-        "timeout": _translate.timeout(given.timeout),
+        "retry_policy": None if policies is None else [their_retry(policy) for policy in policies],
+        "cache_policy": their_cache(given.cache_policy),
+        "timeout": their_timeout(given.timeout),
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from lcel_adapters._to_langgraph._library import langgraph
-from lcel_adapters._to_langgraph._translate import translated
+from lcel_adapters._to_langgraph._translate import told, translated
 from lcel_compat._body import FunctionBody, function_body
 from lcel_compat._hosts import host_of
 from lcel_compat.errors import NodeError
@@ -69,8 +69,8 @@ def _arguments(body: FunctionBody, config: RunnableConfig, error: Any) -> dict[s
         return {}
     host = host_of(config)  # LangGraph's update_state runs the paths of conditional edges outside of any task
     runtime = Runtime[Any]() if host is None else host.runtime()
-    told = None if error is None else NodeError(node=error.node, error=error.error)
-    return body.arguments(config, runtime.stream_writer, lambda: runtime, told)
+    failure = None if error is None else NodeError(node=error.node, error=told(error.error))
+    return body.arguments(config, runtime.stream_writer, lambda: runtime, failure)
 
 
 def _described(call: Callable[..., Any], body: FunctionBody, reads: Any | None) -> Callable[..., Any]:

@@ -61,7 +61,7 @@ def _instance(value: Any) -> Any:
 
 def send(packet: types.Send) -> Any:
     """Our packet as LangGraph's."""
-    return langgraph().types.Send(packet.node, packet.arg, timeout=timeout(packet.timeout))
+    return langgraph().types.Send(packet.node, packet.arg, timeout=their_timeout(packet.timeout))
 
 
 def command(ours: types.Command[Any]) -> Any:
@@ -77,7 +77,7 @@ def command(ours: types.Command[Any]) -> Any:
 # Policies ----------------------------------------------------------------------------------------------
 
 
-def timeout(policy: policies.TimeoutPolicy | None) -> Any:
+def their_timeout(policy: policies.TimeoutPolicy | None) -> Any:
     """Our timeout as LangGraph's."""
     if policy is None:
         return None
@@ -86,23 +86,29 @@ def timeout(policy: policies.TimeoutPolicy | None) -> Any:
     )
 
 
-def retry(policy: policies.RetryPolicy) -> Any:
-    """Our retry policy as LangGraph's; it is about LangGraph's errors where it was about ours."""
-    return langgraph().types.RetryPolicy(*policy[:-1], retry_on=_errors(policy.retry_on))
+def their_retry(policy: policies.RetryPolicy) -> Any:
+    """Our retry policy as LangGraph's."""
+    return langgraph().types.RetryPolicy(*policy[:-1], retry_on=_retry_on(policy.retry_on))
 
 
-def _errors(retry_on: Any) -> Any:
-    if isinstance(retry_on, type):
-        return getattr(langgraph().errors, retry_on.__name__, retry_on) if _is_ours(retry_on) else retry_on
-    if isinstance(retry_on, list | tuple):
-        return tuple(_errors(single) for single in retry_on)
-    return retry_on
+def _retry_on(given: Any) -> Any:
+    """What is about one of our errors is about LangGraph's of the same name, too; both can come out of a node."""
+    if not isinstance(given, type | list | tuple):
+        return lambda error: given(told(error))
+    classes = (given,) if isinstance(given, type) else tuple(given)
+    ours = [cls for cls in classes if cls.__module__ == errors.__name__]
+    return (*classes, *(theirs for cls in ours if (theirs := getattr(langgraph().errors, cls.__name__, None))))
 
 
-def _is_ours(error: type) -> bool:
-    return error.__module__ == errors.__name__
+def told(error: Any) -> Any:
+    """The error that a user's function looks at: ours where LangGraph has one of its own for the same."""
+    if type(error) is not langgraph().errors.NodeTimeoutError:
+        return error
+    ours = errors.NodeTimeoutError(error.node, error.elapsed, kind=error.kind, timeout=error.timeout)
+    ours.__cause__ = error
+    return ours.with_traceback(error.__traceback__)
 
 
-def cache(policy: policies.CachePolicy | None) -> Any:
+def their_cache(policy: policies.CachePolicy | None) -> Any:
     """Our cache policy as LangGraph's; the default keys of the two are the same bytes."""
     return None if policy is None else langgraph().types.CachePolicy(key_func=policy.key_func, ttl=policy.ttl)
