@@ -240,11 +240,6 @@ class Session:
         return self._cache
 
     @property
-    def saver(self) -> BaseCheckpointSaver[Any] | None:
-        """What saves the run: graphs inside it are saved there, too."""
-        return self.request.settings.saver
-
-    @property
     def durability(self) -> Durability | None:
         """When the run saves, if somebody said so: graphs inside it do the same."""
         if self.request.durability is not None or self.around is None:
