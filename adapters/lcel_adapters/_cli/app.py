@@ -6,6 +6,7 @@ What a command needs is imported when it runs, so that `--help` and `--version` 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -152,3 +153,52 @@ def compare(
             version=events,
         )
         raise typer.Exit(run_compare(options, make_console()))
+
+
+@app.command(
+    epilog="Example: lcel-compat record lcel_adapters.desk:chain --inputs questions.jsonl -o before.jsonl.zst. "
+    + _CODES
+)
+def record(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:RUNNABLE|URL",
+            help="A chain or graph, or what makes it; the address of a LangServe route; with --assistant that of an"
+            " Agent Server.",
+        ),
+    ],
+    inputs: Annotated[
+        str, typer.Option("--inputs", metavar="FILE.jsonl|-", help="What it is given, one JSON value on each line.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="What to write; compressed if it ends in .zst.")
+    ],
+    append: Annotated[bool, typer.Option("--append", help="Add to the file instead of beginning it anew.")] = False,
+    config: Annotated[
+        str | None, typer.Option(metavar="JSON|@FILE", help="The runs' configuration: tags, configurable, ...")
+    ] = None,
+    events: Annotated[str, typer.Option(metavar="v1|v2", help="The version of a runnable's events.")] = "v2",
+    assistant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which assistant of an Agent Server to run.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Sent to the server, never written; repeatable.")
+    ] = None,
+    keep_secrets: Annotated[
+        bool, typer.Option("--keep-secrets", help="Write keys, tokens and passwords as they are.")
+    ] = False,
+) -> None:
+    """Record the events of a runnable or of a server, to be compared later."""
+    from lcel_adapters._cli import _load, _record
+    from lcel_adapters._cli._console import RUN_FAILED, make_console, outcome
+
+    with outcome():
+        source = _record.make_source(target, _load.read_config(config), events, assistant, header or [])
+        job = _record.Job(
+            source=source, inputs=_record.read_inputs(inputs), path=output, append=append, redact=not keep_secrets
+        )
+        tally = _record.run(job)
+        make_console().print(_record.summary(job, tally))
+        if tally.failed:
+            raise typer.Exit(RUN_FAILED)
