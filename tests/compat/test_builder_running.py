@@ -14,10 +14,9 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from langgraph.cache.memory import InMemoryCache
 
-from tests.support.colours import ASYNC, Colour
+from tests.support.colours import ASYNC, Colour, Raised
 from tests.support.engines import LANGGRAPH, OURS, Library
 
-pytestmark = pytest.mark.langgraph
 QUICK = {"initial_interval": 0.001, "jitter": False}
 
 
@@ -181,6 +180,42 @@ GRAPHS = [
 ]
 
 
+ENDINGS: dict[str, tuple[list[str] | str, dict[str, int]]] = {
+    "retried": (["a3"], {"a": 4}),
+    "given_up": ("ConnectionError", {"a": 4}),
+    "not_worth_it": ("ValueError", {"a": 2}),
+    "several_policies": ("KeyError", {"a": 4}),
+    "default_retry": ("ConnectionError", {"a": 3, "b": 2}),
+    "handled": (["a: a 1"], {"a": 2, "rescue": 1, "b": 1}),
+    "handled_and_sent_on": (["rescued", "b1"], {"a": 2, "rescue": 1, "b": 1}),
+    "handled_after_retries": (["a: a 3"], {"a": 6, "rescue": 2}),
+    "default_handler": (["a: a 1", "own"], {"a": 2, "b": 2, "rescue": 2}),
+    "handler_that_fails": ("KeyError", {"a": 6, "h": 3}),
+    "handled_beside_others": (["a: a 1", "b1", "c1"], {"a": 2, "b": 2, "rescue": 1, "c": 2}),
+    "cached": (["a1", "b1"], {"a": 1, "b": 2}),
+    "cached_by_key": (["a1"], {"a": 1}),
+    "cached_nowhere": (["a1"], {"a": 2}),
+}
+"""How the first run of each graph ends, and how often its nodes ran in two runs."""
+
+
+def test_every_graph_has_an_ending() -> None:
+    """The table and the list are of the same graphs."""
+    assert list(ENDINGS) == [build.__name__ for build in GRAPHS]
+
+
+@pytest.mark.parametrize("build", GRAPHS, ids=lambda build: build.__name__)
+def test_endings(colour: Colour, build: Callable[[Bench], Any]) -> None:
+    """A policy does what the graph's name says."""
+    bench = Bench(OURS)
+    graph = build(bench)
+    last, _ = (colour.observe_stream(graph, {"answer": 1, "log": []}, stream_mode="values")[-1] for _ in range(2))
+    log, ran = ENDINGS[build.__name__]
+    assert (last.error if isinstance(last, Raised) else last["log"]) == log
+    assert bench.ran == ran
+
+
+@pytest.mark.langgraph
 @pytest.mark.parametrize("build", GRAPHS, ids=lambda build: build.__name__)
 def test_the_same_streams(colour: Colour, build: Callable[[Bench], Any]) -> None:
     """A graph streams what LangGraph's streams, run after run, and its nodes run as often."""
@@ -210,6 +245,7 @@ TIMEOUTS: dict[str, Any] = {
 
 
 @pytest.mark.slow
+@pytest.mark.langgraph
 @pytest.mark.parametrize("name", TIMEOUTS)
 @pytest.mark.parametrize("retries", [False, True])
 def test_timeouts(name: str, retries: bool) -> None:
@@ -229,6 +265,7 @@ def test_timeouts(name: str, retries: bool) -> None:
     assert seen[0] == seen[1]
 
 
+@pytest.mark.langgraph
 def test_the_two_share_a_cache(colour: Colour) -> None:
     """A result that LangGraph has put in a cache is found there by the same node here, and the other way round."""
     for first, second in ((LANGGRAPH, OURS), (OURS, LANGGRAPH)):
