@@ -54,9 +54,9 @@ class Difference:
 
 def metadata_kinds(leaf: Leaf) -> Iterator[FindingKind]:
     """What happened to metadata at a leaf: a key is gone, a key is new, a value is another."""
-    if leaf.before == ABSENT:
+    if leaf.before is ABSENT:
         yield "metadata_extra"
-    elif leaf.after == ABSENT:
+    elif leaf.after is ABSENT:
         yield "metadata_missing"
     else:
         yield "metadata_changed"

@@ -8,7 +8,14 @@ from typing import Final, NamedTuple, cast
 from lcel_compat.compare._text import Renaming, is_message, text_of
 from lcel_compat.events import JsonValue
 
-ABSENT: Final = "(missing)"
+class _Absent(str):
+    """A text of its own: equal to none that a recording holds, since it is known by identity."""
+
+    __slots__ = ()
+
+
+ABSENT: Final[str] = _Absent("(missing)")
+"""Stands where one side has nothing."""
 _ADDED: Final = frozenset({"arguments", "args", "content", "page_content", "text", "reasoning"})
 """Keys whose texts add up from chunk to chunk."""
 _MOST_LEAVES: Final = 1_000
@@ -31,7 +38,7 @@ def leaves(before: JsonValue, after: JsonValue, renaming: Renaming) -> list[Leaf
         inner = list(_inside(leaf))
         if inner:
             todo.extend(reversed(inner))
-        elif not _equal(leaf.before, leaf.after, renaming):
+        elif (leaf.before is ABSENT) != (leaf.after is ABSENT) or not _equal(leaf.before, leaf.after, renaming):
             found.append(leaf)
     return found
 

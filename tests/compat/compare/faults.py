@@ -10,6 +10,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from langchain_core.messages import BaseMessageChunk
@@ -76,6 +77,12 @@ class Recording:
     def without(self, gone: set[int]) -> list[Any]:
         """The events but those at some places."""
         return [event for index, event in enumerate(self.events) if index not in gone]
+
+
+def _copied(event: Any) -> Any:
+    if not isinstance(event, dict):
+        return event
+    return {**event, "tags": [*event["tags"]], "metadata": {**event["metadata"]}}
 
 
 def _is_text_chunk(event: Event) -> bool:
@@ -200,7 +207,7 @@ def _neighbours(recording: Recording, chance: random.Random) -> tuple[str, int, 
     pairs = [
         (run, i, j)
         for run in _streams(recording)
-        for i, j in zip(recording.chunks(run), recording.chunks(run)[1:], strict=False)
+        for i, j in pairwise(recording.chunks(run))
         if recording.runs[run].index(j) == recording.runs[run].index(i) + 1
     ]
     return chance.choice(pairs) if pairs else None
@@ -364,7 +371,7 @@ def order_broken(recording: Recording, chance: random.Random) -> Seeded | None:
     pairs = [
         (run, i, j)
         for run, indexes in recording.runs.items()
-        for i, j in zip(indexes, indexes[1:], strict=False)
+        for i, j in pairwise(indexes)
         if not recording.below(run) and _differ(recording.events[i], recording.events[j])
     ]
     if not pairs:

@@ -7,8 +7,9 @@ repeats itself but for what races: branches of parallels, items of batches, node
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from langchain_core.callbacks import adispatch_custom_event
 from langchain_core.documents import Document
@@ -143,7 +144,7 @@ class Maker:
 
     def _parallel(self, depth: int) -> Program:
         self.shape += "P("
-        branches = {f"branch_{n}": self._inner(depth) for n in range(self._random.randint(2, 3))}
+        branches: dict[str, Any] = {f"branch_{n}": self._inner(depth) for n in range(self._random.randint(2, 3))}
         self.shape += ")"
         both: Program = RunnableParallel(**branches)
         return both | self._lambda("merge", _merged)
@@ -245,12 +246,14 @@ def _is_even(text: Any) -> bool:
     return len(str(text)) % 2 == 0
 
 
-async def record(program: Program, text: str, version: str = "v2") -> list[Any]:
+async def record(program: Program, given: Any, version: Literal["v1", "v2"] = "v2") -> list[Any]:
     """The events of one run, and the exception at their end if it failed."""
     events: list[Any] = []
-    try:
-        async for event in program.astream_events(text, version=version):  # type: ignore[arg-type]
-            events.append(event)
-    except ProgramFault as error:
-        events.append(error)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*astream_events.*v1")
+        try:
+            async for event in program.astream_events(given, version=version):
+                events.append(event)
+        except ProgramFault as error:
+            events.append(error)
     return events
