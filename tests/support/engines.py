@@ -38,4 +38,4 @@ LANGGRAPH = Library(
     name="langgraph",
     modules=("langgraph.graph", "langgraph.types", "langgraph.config", "langgraph.errors"),
 )
-OURS = Library(name="lcel_compat", modules=("lcel_compat",))
+OURS = Library(name="lcel_compat", modules=("lcel_compat", "lcel_compat.types"))

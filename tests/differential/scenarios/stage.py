@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Annotated, Any, TypedDict
 
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
 
 from tests.support.engines import Library
 
@@ -37,13 +37,21 @@ class Failure(Exception):
 class Stage:
     """One engine on one thread: what ``build(stage) -> graph`` and the nodes need.
 
-    ``ran`` counts executions by node name; it is shared where two engines take turns on one thread.
+    ``ran`` counts executions by node name; it is shared where two engines take turns on one thread. ``watch`` is shown
+    the metadata of each execution.
     """
 
     lib: Library
     colour: str
     saver: Any
     ran: Counter[str] = field(default_factory=Counter)
+    watch: Callable[[Mapping[str, Any]], None] | None = None
+
+    def entered(self, name: str, config: RunnableConfig) -> None:
+        """Count a node's execution, and show its metadata to who watches."""
+        self.ran[name] += 1
+        if self.watch:
+            self.watch(config["metadata"])
 
     def node(self, name: str, work: Work | None = None, *, late: float = 0) -> Any:
         """Return a node of the stage's colour: it counts itself, sleeps ``late`` seconds, and does ``work``.
@@ -52,13 +60,13 @@ class Stage:
         """
         do = work or says(name)
 
-        def node(state: Any) -> Any:
-            self.ran[name] += 1
+        def node(state: Any, config: RunnableConfig) -> Any:
+            self.entered(name, config)
             time.sleep(late)
             return do(state)
 
-        async def anode(state: Any) -> Any:
-            self.ran[name] += 1
+        async def anode(state: Any, config: RunnableConfig) -> Any:
+            self.entered(name, config)
             await asyncio.sleep(late)
             return do(state)
 
@@ -67,12 +75,12 @@ class Stage:
     def calls(self, name: str, graph: Any, before: Work, after: Work) -> Any:
         """Return a node that calls ``graph`` on ``before(state)`` and answers with ``after(result)``."""
 
-        def node(state: Any) -> Any:
-            self.ran[name] += 1
+        def node(state: Any, config: RunnableConfig) -> Any:
+            self.entered(name, config)
             return after(graph.invoke(before(state)))
 
-        async def anode(state: Any) -> Any:
-            self.ran[name] += 1
+        async def anode(state: Any, config: RunnableConfig) -> Any:
+            self.entered(name, config)
             return after(await graph.ainvoke(before(state)))
 
         return anode if self.colour == "async" else node

@@ -7,15 +7,17 @@ and what tasks emit between two of those mode by mode, in no order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from tests.support.normal import normal_items
-from tests.support.plain import Obj, blank, plain
+from tests.support.plain import Obj, plain
 from tests.support.trees import canonical, normal_events
 
+_ID = re.compile("[0-9a-f]{32}$")
 MODES = ("values", "updates", "custom", "messages", "debug", "tasks", "checkpoints")
 
 
@@ -58,11 +60,11 @@ class Item(NamedTuple):
 def normal_stream(items: Iterable[Any], view: View, *, racing: bool) -> Any:
     """Return a stream as plain data; with ``racing``, order between tasks is not kept."""
     if view.events:
-        return normal_events(items)
+        return settled(normal_events(items)) if racing else normal_events(items)
     if not racing:
         return [plain(item) for item in items]
     known = [_item(item, view) for item in items]
-    spaces = sorted({item.ns for item in known})
+    spaces = dict.fromkeys(item.ns for item in known)
     return canonical([_space(ns, [item for item in known if item.ns == ns]) for ns in spaces])
 
 
@@ -72,6 +74,28 @@ def races(items: Iterable[Any]) -> bool:
     debug = [item for item in known if item.mode == "debug" and item.data["type"] == "task"]
     steps = [(item.ns, item.data["step"]) for item in debug]
     return len(set(steps)) < len(steps)
+
+
+def settled(form: Any) -> Any:
+    """Return plain data with interrupts, and answers by their ids, in canonical order: tasks race for their places."""
+    if isinstance(form, Obj):
+        return Obj(form.name, {key: settled(value) for key, value in form.fields.items()})
+    if isinstance(form, dict):
+        parts = {key: settled(value) for key, value in form.items()}
+        return Obj("answers", {"by_id": canonical([*parts.items()])}) if parts and all(map(_ID.match, parts)) else parts
+    if not isinstance(form, list | tuple):
+        return form
+    listed = [settled(part) for part in form]
+    found = canonical(listed) if len(listed) > 1 and all(map(_is_interrupt, listed)) else listed
+    return found if isinstance(form, list) else tuple(found)
+
+
+def _is_interrupt(form: Any) -> bool:
+    if isinstance(form, Obj):
+        return form.name == "Interrupt"
+    if isinstance(form, tuple):
+        return len(form) == 1 and _is_interrupt(form[0])
+    return isinstance(form, dict) and form.keys() >= {"id", "value", "response_schema"}
 
 
 def _item(item: Any, view: View) -> Item:
@@ -96,7 +120,7 @@ def _space(ns: tuple[str, ...], items: Sequence[Item]) -> Obj:
 
 def _stretch(items: list[Item], *, free: bool) -> list[Any]:
     if not free:
-        return [(item.mode, plain(item.data)) for item in items]
+        return [(item.mode, settled(plain(item.data))) for item in items]
     by_mode = {mode: [item.data for item in items if item.mode == mode] for mode in sorted({i.mode for i in items})}
     return [(mode, _unordered(mode, data)) for mode, data in by_mode.items()]
 
@@ -104,19 +128,20 @@ def _stretch(items: list[Item], *, free: bool) -> list[Any]:
 def _unordered(mode: str, data: list[Any]) -> list[Any]:
     if mode == "messages":
         return normal_items("messages", data)
-    return canonical([plain(item) for item in data])
+    return canonical([settled(plain(item)) for item in data])
 
 
 def _free(item: Item) -> bool:
     """Whether an item is a task's own, which comes when the task comes to it."""
-    data = item.data["data"] if isinstance(item.data, Mapping) and "ns" in item.data else item.data
-    if item.mode in {"values", "checkpoints"}:
-        return isinstance(data, Mapping) and "__interrupt__" in data
-    if item.mode == "tasks":
-        return isinstance(data, Mapping) and "result" in data
-    if item.mode == "debug":
-        return isinstance(data, Mapping) and data["type"] == "task_result"
-    return True
-
-
-__all__ = ["EVENTS", "FULL", "MODES", "VIEWS", "View", "blank", "normal_stream", "races"]
+    part = isinstance(item.data, Mapping) and "ns" in item.data
+    data = item.data["data"] if part else item.data
+    if not isinstance(data, Mapping):
+        return item.mode not in {"values", "checkpoints"}
+    asks = "__interrupt__" in data or (part and bool(item.data.get("interrupts")))
+    own = {
+        "values": asks,
+        "checkpoints": False,
+        "tasks": "result" in data,
+        "debug": data.get("type") == "task_result",
+    }
+    return own.get(item.mode, True)
