@@ -365,7 +365,7 @@ CONTAINERS: list[tuple[object, object]] = [
     (Send("a", {1}), {"node": "a", "args": [1]}),
     (
         Command(update={"a": (1,)}, goto=[Send("b", 1)]),
-        {"graph": None, "update": {"a": [1]}, "goto": [{"node": "b", "args": 1}]},
+        {"graph": None, "update": {"a": [1]}, "resume": None, "goto": [{"node": "b", "args": 1}]},
     ),
 ]
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from lcel_compat import END, START, Command, Send, StateGraph
 from lcel_compat._body import FunctionBody
-from lcel_compat._constants import TASKS, branch_channel
-from lcel_compat._log import Entry, Log, StateChanged, TaskFinished, TaskStarted
+from lcel_compat._constants import ERROR, TASKS, branch_channel
+from lcel_compat._log import Entry, Log, Reader, StateChanged, TaskFinished, TaskStarted
 from lcel_compat._machine import Machine, Task
 from lcel_compat.compiled import CompiledStateGraph
 from lcel_compat.errors import EmptyInputError, GraphRecursionError, InvalidUpdateError
@@ -49,10 +49,10 @@ class ByHand:
         self.said: list[Any] = []
         self.steps: list[list[str]] = []
         self.tasks: list[Task] = []
-        program = graph._program
+        program = graph.program
         self.machine = Machine(
             program,
-            Log({"all": Everything()}, self._note),
+            Log([Reader(Everything(), self._note)]),
             output_keys=program.output.keys,
             namespace=namespace,
             metadata=options.get("metadata", {}),
@@ -69,20 +69,42 @@ class ByHand:
             case StateChanged():
                 self.said.append(("state", entry.step, entry.read()))
 
-    def run(self, value: Any, order: Order = tuple) -> Any:
-        """Run to the end, finishing the tasks of each superstep in the order that ``order`` puts them in."""
-        ready = self.machine.begin(value)
-        while ready:
+    def begin(self, value: Any) -> list[Task]:
+        """Begin with an input; the tasks of the first superstep."""
+        self.machine.begin(value)
+        self.machine.step = 0
+        return self.schedule()
+
+    def schedule(self) -> list[Task]:
+        """The tasks of the superstep that is next."""
+        self.machine.schedule()
+        self.machine.check_limit()
+        ready = list(self.machine.tasks.values())
+        if ready:
+            self.machine.announce()
             self.tasks += ready
             self.steps.append([task.name for task in ready])
-            following: Sequence[Task] = ()
+        return ready
+
+    def run(self, value: Any, order: Order = tuple) -> Any:
+        """Run to the end, finishing the tasks of each superstep in the order that ``order`` puts them in."""
+        ready = self.begin(value)
+        while ready:
             for task in order(ready):
-                assert not following, "nothing starts before the last task of a superstep is finished"
-                self.act(task)
-                following = self.machine.finished(task)
-            ready = following
-        assert self.machine.done
+                self.finish(task)
+            ready = self.advance()
         return self.machine.output()
+
+    def finish(self, task: Task) -> None:
+        """Run a task and say that it is done."""
+        self.act(task)
+        self.machine.show(self.machine.finished(task))
+
+    def advance(self) -> list[Task]:
+        """The superstep is over; the tasks of the next one."""
+        self.machine.advance()
+        self.machine.step += 1
+        return self.schedule()
 
     def act(self, task: Task) -> None:
         """Do what a node does: its function, its writes, its conditional edges."""
@@ -270,17 +292,18 @@ def test_no_input() -> None:
         ByHand(graph("a", "^a").compile()).machine.begin(None)
 
 
-def test_failure_starts_nothing_more() -> None:
-    """After a task failed, the others of its superstep may finish, and nothing follows."""
+def test_a_failure_leaves_the_state_as_it_was() -> None:
+    """A failed task has its error among its writes; what its neighbours write is not applied before ``advance``."""
     hand = ByHand(graph("abc", "^a ^b ac bc").compile())
-    (start,) = hand.machine.begin({"log": []})
-    hand.act(start)
-    first, second = hand.machine.finished(start)
-    hand.machine.failed(first, ValueError("broken"))
-    hand.act(second)
-    assert hand.machine.finished(second) == ()
-    assert hand.machine.output() == {"log": []}
-    assert ("error", "a") in hand.said
+    (start,) = hand.begin({"log": ["in"]})
+    hand.finish(start)
+    first, second = hand.advance()
+    error = ValueError("broken")
+    hand.machine.show(hand.machine.failed(first, error))
+    hand.finish(second)
+    assert first.writes == [(ERROR, error)]
+    assert hand.said[-2:] == [("error", "a"), ("finish", "b")]
+    assert hand.machine.output() == {"log": ["in"]}
 
 
 def test_identifiers() -> None:

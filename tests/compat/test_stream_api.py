@@ -167,14 +167,23 @@ def test_nothing_of_the_output_was_written(colour: Colour) -> None:
 
 @pytest.mark.parametrize(
     ("keys", "last"),
-    [("answer", {"answer": "first"}), (["log"], {"log": ["in", "one", "two"]}), (("answer", "log"), VALUES[-1])],
+    [(["answer"], {"answer": "first"}), (["log"], {"log": ["in", "one", "two"]}), (("answer", "log"), VALUES[-1])],
 )
 def test_output_keys(colour: Colour, keys: Any, last: dict[str, Any]) -> None:
-    """``output_keys``, one or several, are what ``invoke`` returns and ``values`` and ``updates`` show."""
+    """``output_keys`` are what ``invoke`` returns and ``values`` and ``updates`` show."""
     assert colour.invoke(two(), IN, output_keys=keys) == last
     assert colour.observe_stream(two(), IN, stream_mode="values", output_keys=keys)[-1] == last
     updates = colour.observe_stream(two(), IN, stream_mode="updates", output_keys=keys)
     assert set(updates[0]["one"]) == {"answer", "log"} & set(last)
+
+
+def test_one_output_key_alone(colour: Colour) -> None:
+    """``output_keys="key"`` shows that key's value without a dict around it, as LangGraph does."""
+    assert colour.invoke(two(), IN, output_keys="log") == ["in", "one", "two"]
+    values = colour.observe_stream(two(), IN, stream_mode="values", output_keys="log")
+    assert values == [["in"], ["in", "one"], ["in", "one", "two"]]
+    updates = colour.observe_stream(two(), IN, stream_mode="updates", output_keys="answer")
+    assert updates == [{"one": "first"}, {"two": None}]
 
 
 def test_batch() -> None:
@@ -238,7 +247,7 @@ def test_in_a_sequence(colour: Colour) -> None:
 
 def test_bind_and_with_types(colour: Colour) -> None:
     """``bind`` passes arguments to the graph, ``with_types`` changes the types it says that it has."""
-    assert colour.invoke(two().bind(output_keys="answer"), IN) == {"answer": "first"}
+    assert colour.invoke(two().bind(output_keys=["answer"]), IN) == {"answer": "first"}
     typed = two().with_types(input_type=dict[str, list[str]])
     assert typed.InputType == dict[str, list[str]]
     assert colour.invoke(typed, IN) == VALUES[-1]
