@@ -134,7 +134,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             timeout: How long one attempt of a node may take.
 
         Raises:
-            TypeError: If a policy is none.
+            TypeError: If what is given as a policy is none.
             ValueError: If the timeout is no time.
         """
         given = {
@@ -182,7 +182,8 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
         Raises:
             InvalidGraphError: If the name is taken, reserved, or holds a reserved character.
-            TypeError: If the action cannot be a node, a policy is none, or for an argument that is not taken.
+            TypeError: If the action cannot be a node, what is given as a policy is none, or for an argument that is not
+                taken.
             ValueError: If the timeout is no time.
         """
         refuse("add_node", refused)
@@ -401,14 +402,16 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             )
         for key, channel in schema.channels.items():
             _check_key(source, key)
-            known = self.channels.setdefault(key, channel)
+            known = self.channels.get(key, channel)
             # A plain annotation of a key that is reduced elsewhere only reads it.
             if key in self.managed or (not known.same_kind(channel) and not isinstance(channel, LastValue)):
                 raise _disagreement(source, key)
         for key, manager in schema.managed.items():
             _check_key(source, key)
-            if key in self.channels or self.managed.setdefault(key, manager) is not manager:
+            if key in self.channels or self.managed.get(key, manager) is not manager:
                 raise _disagreement(source, key)
+        self.channels |= {key: channel for key, channel in schema.channels.items() if key not in self.channels}
+        self.managed |= schema.managed
         self.schemas[source] = schema
 
     def _warn_if_compiled(self, what: str) -> None:

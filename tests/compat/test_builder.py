@@ -43,6 +43,13 @@ class Question(TypedDict):
     answer: str
 
 
+class Otherwise(TypedDict):
+    """A view that has a key of its own, and folds another in its own way."""
+
+    private: str
+    log: Annotated[list[str], operator.or_]
+
+
 async def idle(state: Any) -> None:
     """An asynchronous node that does nothing."""
 
@@ -113,7 +120,10 @@ def test_a_refused_node_leaves_nothing_behind() -> None:
         builder.add_node("a", idle, error_handler=rescue, cache_policy=3)
     with pytest.raises(TypeError):
         builder.add_node("a", 42, error_handler=rescue)
+    with pytest.raises(InvalidGraphError, match="'log'"):
+        builder.add_node("a", idle, error_handler=rescue, input_schema=Otherwise)
     assert builder.nodes == {}
+    assert (list(builder.channels), list(builder.schemas)) == (["log", "answer"], [State])
 
 
 def test_edges_as_langgraph_shows_them() -> None:
