@@ -13,16 +13,14 @@ from typing import Any
 from lcel_compat._asyncio import GRACE, settle, to_the_end
 from lcel_compat._execute import ASYNC, SYNC, execute, run_async, run_sync
 from lcel_compat._machine import Task
-from lcel_compat._mailbox import AsyncMailbox, Give, ThreadMailbox
+from lcel_compat._mailbox import UNLIMITED, AsyncMailbox, Give, Mailbox, ThreadMailbox
 from lcel_compat._program import Program
 from lcel_compat._request import Request
-from lcel_compat._session import Call, Drain, Finished, Session, Start, Wait
+from lcel_compat._session import Call, Drain, Finished, Instruction, Session, Start, Stop, Wait
 from lcel_compat.errors import NodeCancelledError
 from lcel_compat.modes import LIVE
 from lcel_compat.types import Interrupt
 
-_UNREAD = 1 << 62
-"""The buffer of a run that nobody reads items of."""
 _THREADS = 64
 """Nodes of one synchronous run that may run at once, unless ``max_concurrency`` says otherwise."""
 
@@ -65,7 +63,7 @@ class AsyncRun(_Run):
         loop = asyncio.get_running_loop()
         running: dict[Task, asyncio.Task[None]] = {}
         request = self._request()
-        mailbox = AsyncMailbox(self._buffer if request.modes else _UNREAD)
+        mailbox = AsyncMailbox(self._buffer if request.modes else UNLIMITED)
         session = self._session = Session(self._program, request, ASYNC, mailbox)
         conductor = session.conduct()
         try:
@@ -93,7 +91,7 @@ class AsyncRun(_Run):
                         for item in mailbox.rest():
                             yield item
                     else:
-                        mailbox.close()
+                        _stop(mailbox, step)
                         await settle(list(running.values()), GRACE)
                 except TimeoutError as late:
                     step = conductor.throw(session.too_late(late))
@@ -105,6 +103,14 @@ class AsyncRun(_Run):
             return
         finally:
             mailbox.clear()
+
+
+def _stop(mailbox: Mailbox, step: Instruction) -> None:
+    """Let whoever waits for room go on, and come to an end."""
+    if isinstance(step, Stop) and step.heard:
+        mailbox.stop()
+    else:
+        mailbox.close()
 
 
 async def _arrival(mailbox: AsyncMailbox, deadline: float | None) -> None:
@@ -180,7 +186,7 @@ class SyncRun(_Run):
             What the request's modes show.
         """
         request = self._request()
-        mailbox = ThreadMailbox(self._buffer if request.modes else _UNREAD)
+        mailbox = ThreadMailbox(self._buffer if request.modes else UNLIMITED)
         session = self._session = Session(self._program, request, SYNC, mailbox)
         # A node in the caller's own thread would keep what it emits until it is done.
         timed = request.settings.step_timeout is not None
@@ -210,7 +216,7 @@ class SyncRun(_Run):
                     elif type(step) is Drain:
                         yield from mailbox.rest()
                     else:
-                        mailbox.close()
+                        _stop(mailbox, step)
                         if pool is not None:
                             pool.shutdown(wait=True, cancel_futures=True)
                 except TimeoutError as late:

@@ -133,6 +133,7 @@ class Keeper:
     superseded: bool = False
     _previous: dict[str, Any] = field(default_factory=dict)
     _saved: str = ""
+    _ended: bool = False
 
     @property
     def namespace(self) -> str:
@@ -210,6 +211,9 @@ class Keeper:
 
     def end(self, machine: Machine, failed: bool) -> None:
         """The run ends; what was not saved until now is."""
+        if self._ended:
+            return
+        self._ended = True
         inner = any(TASK_SEPARATOR in part for part in self.namespace.split(NAMESPACE_SEPARATOR))
         if self.durability != "exit" or (inner and not failed):
             return

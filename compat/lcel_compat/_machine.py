@@ -140,7 +140,7 @@ class Machine:
         self.program = program
         self.ledger = ledger
         self.step = -1
-        self.stop = recursion_limit
+        self.stop: int = recursion_limit
         self.tasks: dict[str, Task] = {}
         self.changed_output = False
         self.channels: dict[str, Channel] = {k: c.fresh() for k, c in program.channels.items()}

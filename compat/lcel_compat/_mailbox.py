@@ -28,6 +28,10 @@ _LOOK_AGAIN_AFTER = 0.05
 """Seconds between two looks of a waiting thread."""
 
 
+UNLIMITED = 1 << 62
+"""The limit of a run whose producers wait for nobody."""
+
+
 @dataclass(slots=True)
 class Give:
     """An item for the consumer, as a message."""
@@ -90,6 +94,12 @@ class Mailbox:
         """Nobody reads any more, and the run is stopped: whoever waits for room goes on, and what comes is dropped."""
         self.abandoned = True
         self._end()
+
+    def stop(self) -> None:
+        """The run is stopped, and what it says until it has ended is still read: whoever waits for room goes on."""
+        self.abandoned = True
+        self.limit = UNLIMITED
+        self._release()
 
     def _end(self) -> None:
         self.closed = True

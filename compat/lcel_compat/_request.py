@@ -67,6 +67,7 @@ class Request:
         chunk_modes: The modes whose items the root run's ``on_chain_stream`` events carry.
         chunks_labelled: Whether those are ``(mode, item)``.
         event_filter: Which events ``events`` shows.
+        error_events: Whether every run that failed ends with an event, the innermost first.
         before: The nodes before which the run stops.
         after: The nodes after which it stops.
         durability: When the run saves; ``None`` if the caller did not say.
@@ -87,6 +88,7 @@ class Request:
     chunk_modes: tuple[str, ...] = ("updates",)
     chunks_labelled: bool = False
     event_filter: EventFilter = EVERYTHING
+    error_events: bool = False
     before: Breakpoints = ()
     after: Breakpoints = ()
     durability: Durability | None = None

@@ -76,8 +76,11 @@ class Drain:
     """Hand out the items that are there."""
 
 
+@dataclass(frozen=True, slots=True)
 class Stop:
-    """End what runs, and come back when it has ended or a bound is over."""
+    """End what runs, and come back when it has ended or a bound is over; ``heard``: what it still says is shown."""
+
+    heard: bool = False
 
 
 WAIT: Final = Wait()
@@ -190,6 +193,7 @@ class Session:
             namespace=namespace,
             input=request.value,
             event_filter=request.event_filter,
+            error_events=request.error_events,
             below=request.below or request.as_parts,
         )
 
@@ -257,7 +261,7 @@ class Session:
         try:
             failure = yield from self._supersteps()
             if failure is not None:
-                yield STOP
+                yield Stop(heard=self.request.error_events)
             failure = yield from self._save_rest(failure)
             yield DRAIN
         except BaseException as error:
@@ -269,6 +273,8 @@ class Session:
             raise
         if failure is not None:
             yield from _tell(root and root.on_chain_error(failure), final=True)
+            if self.request.error_events:
+                yield DRAIN
             raise failure if self.parent is None else self.parent.outward(failure)
         self.output = self.machine.output()
         if root is not None:
@@ -443,7 +449,7 @@ class Session:
                     raise GraphInterrupt
                 self.continued.stepped()
         except GraphInterrupt as stopped:
-            return (yield from self._wait_for_answers(stopped))
+            return self._wait_for_answers(stopped)
         except _Failed as failed:
             return failed.error
         except Exception as error:
@@ -573,7 +579,7 @@ class Session:
             self.machine.schedule()
             checkpointed(self._log, self.machine, self.keeper)
 
-    def _wait_for_answers(self, stopped: GraphInterrupt) -> Conduct:
+    def _wait_for_answers(self, stopped: GraphInterrupt) -> BaseException | None:
         """The run waits. Inside another graph, that one waits too; the outermost ends."""
         if self.around is not None:
             return stopped
@@ -584,14 +590,13 @@ class Session:
         if not stopped.interrupts:
             self._log.write(Asked())
         return None
-        yield  # a generator like all that conducts
 
     def _save_rest(self, failure: BaseException | None) -> Conduct:
         """The run is over; wait until it is saved. What failed: the run, or else the saving."""
         if self.keeper is None:
             return failure
         try:
-            if self.machine.ledger is not None and not self.interrupts:
+            if self.machine.ledger is not None:
                 self.keeper.end(self.machine, failed=failure is not None)
             yield Call(self.keeper.wait(), final=True)
         except Exception as lost:

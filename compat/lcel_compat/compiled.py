@@ -324,6 +324,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         exclude_names: Sequence[str] | None = None,
         exclude_types: Sequence[str] | None = None,
         exclude_tags: Sequence[str] | None = None,
+        error_events: bool = False,
         **kwargs: Any,
     ) -> Generator[Any, None, None]:
         """The events of a synchronous run, as ``astream_events`` gives them for an asynchronous one.
@@ -343,7 +344,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
             exclude_types=exclude_types,
             exclude_tags=exclude_tags,
         )
-        return self._sync(self._events_request(input, config, chosen, **kwargs)).items()
+        return self._sync(self._events_request(input, config, chosen, error_events=error_events, **kwargs)).items()
 
     def astream_events(  # type: ignore[override]  # v3 is refused
         self,
@@ -357,6 +358,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         exclude_names: Sequence[str] | None = None,
         exclude_types: Sequence[str] | None = None,
         exclude_tags: Sequence[str] | None = None,
+        error_events: bool = False,
         **kwargs: Any,
     ) -> AsyncGenerator[Any, None]:
         """The events of a run: what each runnable inside was given, streams and returns.
@@ -371,6 +373,8 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
             exclude_names: No events of runs with these names.
             exclude_types: No events of these types.
             exclude_tags: No events of runs with one of these tags.
+            error_events: End every run that failed with an event, ``on_<type>_error``, the innermost first; core
+                has such events for tools only, and leaves other failed runs without an end.
             **kwargs: ``stream_mode`` and ``output_keys`` of ``astream``; they shape the chunks of the graph's own run.
 
         Yields:
@@ -392,7 +396,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
             return cast("AsyncGenerator[Any, None]", events)
         if version != "v2":
             _refuse_version(version, "astream_events")
-        return self._async(self._events_request(input, config, chosen, **kwargs)).items()
+        return self._async(self._events_request(input, config, chosen, error_events=error_events, **kwargs)).items()
 
     # What is asked for ---------------------------------------------------------------------------------
 
@@ -519,6 +523,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         config: RunnableConfig | None,
         event_filter: EventFilter,
         *,
+        error_events: bool,
         stream_mode: Any = "updates",
         output_keys: Any = None,
         **kwargs: Any,
@@ -538,6 +543,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
             chunk_modes=chunk_modes,
             chunks_labelled=not isinstance(stream_mode, str),
             event_filter=event_filter,
+            error_events=error_events,
             **asked,
         )
 

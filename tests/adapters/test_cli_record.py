@@ -59,7 +59,7 @@ def test_a_runnable_is_recorded(folder: Path) -> None:
     recording = load("before.jsonl.zst")
     assert [one.input for one in recording] == [json.loads(line) for line in QUESTIONS if line]
     events = sum(len(one.events) for one in recording)
-    assert done.output.startswith(f"before.jsonl.zst: 2 runs, {events} events, ")
+    assert done.output.strip().startswith(f"before.jsonl.zst: 2 runs, {events} events, ")
 
 
 def test_a_failed_run_is_recorded_and_told(folder: Path) -> None:

@@ -18,7 +18,7 @@ from tests.differential.scenarios.play import Scenario, assert_same_play, oracle
 from tests.differential.scenarios.stage import Stage
 from tests.differential.scenarios.steps import history, ran, resume, state, stream
 from tests.differential.scenarios.streams import EVENTS
-from tests.support.colours import ASYNC, Colour
+from tests.support.colours import ASYNC, SYNC, Colour
 from tests.support.engines import OURS
 from tests.support.models import StreamingChat
 
@@ -115,6 +115,19 @@ def test_agent_as_a_node(case: Scenario, colour: Colour) -> None:
 
 
 @pytest.mark.parametrize("case", CASES[:3], ids=lambda case: case.name)
-def test_events_of_an_agent_as_a_node(case: Scenario, colour: Colour) -> None:
+def test_events_of_an_agent_as_a_node(case: Scenario) -> None:
     """Who listens to the events hears the agent's model and tools as before."""
-    assert_same_play(oracle(case, ASYNC, EVENTS), play(case, colour, OURS, view=EVENTS), EVENTS, racing=False)
+    assert_same_play(oracle(case, ASYNC, EVENTS), play(case, ASYNC, OURS, view=EVENTS), EVENTS, racing=False)
+
+
+def test_synchronous_events_of_an_agent_as_a_node() -> None:
+    """Synchronous listeners hear each token of its model, too."""
+    case = CASES[0]
+    heard = [e for e in play(case, SYNC, OURS, view=EVENTS)[0].value if e["event"] == "on_chat_model_stream"]
+    assert [e["data"]["chunk"].content for e in heard if e["data"]["chunk"].content] == [
+        "It",
+        " says",
+        " 6",
+        " after",
+        " 2",
+    ]

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, cast
 from lcel_compat.compare._text import Renaming, is_message, text_of
 from lcel_compat.events import JsonValue
 
+
 class _Absent(str):
     """A text of its own: equal to none that a recording holds, since it is known by identity."""
 

@@ -43,6 +43,7 @@ class Scope:
         namespace: Where the run's graph stands, ``()`` for the outermost.
         input: What the run was given; the first event carries it.
         event_filter: Which events ``events`` shows.
+        error_events: Whether it shows how runs fail.
         below: Whether graphs inside this one are shown too; an item of ``messages`` then comes with its namespace.
     """
 
@@ -52,6 +53,7 @@ class Scope:
     namespace: Namespace
     input: Any = None
     event_filter: EventFilter = EVERYTHING
+    error_events: bool = False
     below: bool = False
 
 
@@ -65,7 +67,7 @@ MODES: Final[Mapping[str, Factory]] = {
     "checkpoints": lambda scope: Checkpoints(),
     "tasks": lambda scope: Tasks(scope.state_keys),
     "debug": lambda scope: Debug(scope.state_keys),
-    "events": lambda scope: Events(scope.input, scope.event_filter),
+    "events": lambda scope: Events(scope.input, scope.event_filter, errors=scope.error_events),
 }
 """The modes there are. Several may read one entry of the log; their items come in this order, as LangGraph's do."""
 

@@ -55,17 +55,21 @@ class Events:
     Args:
         value: The input of the run; the first event carries it, whatever run it is of (rule 16).
         event_filter: Which events to give.
+        errors: Whether runs that fail end with an event, ``on_<type>_error``; core has one for tools only (rule 10).
     """
 
     reads: tuple[type[Entry], ...] = (RunStarted, RunStreamed, RunEnded, RunFailed, Dispatched)
 
-    def __init__(self, value: Any, event_filter: EventFilter = EVERYTHING) -> None:
+    def __init__(self, value: Any, event_filter: EventFilter = EVERYTHING, *, errors: bool = False) -> None:
         self._value = value
+        self._errors = errors
         self._filter = None if event_filter == EVERYTHING else event_filter
         self._first: str | None = None
 
     def project(self, entry: Any) -> Sequence[dict[str, Any]]:
         event: dict[str, Any] | None = _FORMS[type(entry)](entry)
+        if event is None and self._errors:
+            event = _event(entry.run, "error", {"error": entry.error, "input": _known(entry.run.inputs)})
         if event is None or (self._filter is not None and not self._admits(entry, event)):
             return ()
         run_id = event["run_id"]

@@ -79,6 +79,7 @@ def _fails(value: Any) -> Any:
 
 
 @EACH_LIBRARY
+@pytest.mark.slow
 @pytest.mark.parametrize("how", COMPOSED)
 def test_composed(how: str, lib: Library) -> None:
     """A face in a larger chain, or wrapped as chains are wrapped, is what the chain is there."""

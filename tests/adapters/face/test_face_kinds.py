@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 
+from tests.adapters.face.more import ALL
 from tests.adapters.face.watch import EACH_LIBRARY, VERSIONS, assert_same_runnable, face_of
-from tests.snapshots.kinds import KINDS, Kind
+from tests.snapshots.kinds import Kind
 from tests.support.engines import Library
 
 WITHOUT_EVENTS = {"each": "RunnableEach refuses astream_events, where its face has them (runnables/base.py:5715)"}
 """Kinds whose own events cannot be compared, and why."""
-ALONE = [pytest.param(kind, id=kind.name) for kind in KINDS if not kind.itself]
+ALONE = [pytest.param(kind, id=kind.name) for kind in ALL]
 
 
 @EACH_LIBRARY
@@ -32,6 +33,7 @@ def test_alone(kind: Kind, lib: Library) -> None:
 
 
 @EACH_LIBRARY
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALONE)
 def test_nested(kind: Kind, lib: Library) -> None:
     """The same for a sequence with a name and tags of its own, in which such a runnable is the middle step."""

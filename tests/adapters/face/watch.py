@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 import pytest
 from langchain_core.runnables import Runnable
 from langchain_core.tracers import BaseTracer, Run
+from langchain_core.tracers.log_stream import RunLog
 
 from lcel_adapters import as_lcel, as_node
 from tests.support.colours import ASYNC, COLOURS, Colour, Raised, observe_log, raised
@@ -89,11 +90,11 @@ def logged(runnable: Any, value: Any, config: Any, *, loose: bool) -> Any:
     patches = observe_log(runnable, value, config)
     if not loose:
         return patches
-    total: Any = None
+    total = RunLog(state=None)  # type: ignore[arg-type]  # core adds patches to this, as well
     for patch in patches:
         if not isinstance(patch, Raised):
-            total = patch if total is None else total + patch
-    state = total.state if total is not None else {}
+            total = total + patch
+    state: Any = total.state or {}
     entries = [
         {**entry, "streamed_output": _settled(entry["streamed_output"], loose=True)}
         for entry in (state.get("logs") or {}).values()
