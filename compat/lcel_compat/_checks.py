@@ -34,6 +34,22 @@ def check_name(name: str, nodes: Iterable[str]) -> None:
             )
 
 
+def check_join(starts: tuple[str, ...], end: str, nodes: Iterable[str]) -> None:
+    """A join waits for nodes that are there already.
+
+    Raises:
+        InvalidGraphError: Naming the join and the node.
+    """
+    if not starts:
+        raise InvalidGraphError(f"The join to {end!r} has no nodes to wait for.")
+    join = f"The join {list(starts)!r} -> {end!r}"
+    for name in (*starts, end):
+        if name == START:
+            raise InvalidGraphError(f"{join} waits for {START!r}, which is not a node; leave it out.")
+        if name not in nodes and name != END:
+            raise InvalidGraphError(f"{join} needs node {name!r}; add it with add_node first.")
+
+
 def check_edges(nodes: Mapping[str, NodeSpec], edges: Edges) -> None:
     """All edges start and end at nodes, and there is a way in.
 

@@ -17,7 +17,15 @@ from langchain_core.runnables import Runnable
 from lcel_compat._annotations import node_annotations, path_annotations
 from lcel_compat._assembly import assemble
 from lcel_compat._body import path_of
-from lcel_compat._checks import check_edges, check_mapped_keys, check_name, check_saver, check_timeouts, interrupt_names
+from lcel_compat._checks import (
+    check_edges,
+    check_join,
+    check_mapped_keys,
+    check_name,
+    check_saver,
+    check_timeouts,
+    interrupt_names,
+)
 from lcel_compat._constants import DEFAULT_NAME, END, START, is_reserved
 from lcel_compat._edges import BranchSpec, Edges, PathMap, ends_of, path_name
 from lcel_compat._nodes import (
@@ -235,17 +243,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         if isinstance(start_key, str):
             self._edges.plain[start_key, end_key] = None
             return self
-        if not starts:
-            raise InvalidGraphError(f"The join to {end_key!r} has no nodes to wait for.")
-        for name in (*starts, end_key):
-            if name == START:
-                raise InvalidGraphError(
-                    f"The join {list(starts)!r} -> {end_key!r} waits for {START!r}, which is not a node; leave it out."
-                )
-            if name not in self.nodes and name != END:
-                raise InvalidGraphError(
-                    f"The join {list(starts)!r} -> {end_key!r} needs node {name!r}; add it with add_node first."
-                )
+        check_join(starts, end_key, self.nodes)
         self._edges.joins[starts, end_key] = None
         return self
 
