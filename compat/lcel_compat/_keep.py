@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -196,7 +197,7 @@ class Keeper:
         task = machine.tasks.get(task_id)
         config = patched(self.config, checkpoint_ns=self.namespace, checkpoint_id=checkpoint_id)
         arguments = [config, to_wire_writes(writes), task_id]
-        if takes_paths(self.saver):
+        if takes_paths(type(self.saver)):
             arguments.append("" if task is None else path_text(task.path))
         self.queue.add(lambda: self.ask("put_writes", *arguments))
 
@@ -265,8 +266,9 @@ class Replay:
         return found[0] if found else None
 
 
-def takes_paths(saver: BaseCheckpointSaver[Any]) -> bool:
-    """Whether a saver wants to know the path of the task that wrote; those older than the parameter do not."""
+@lru_cache(maxsize=64)
+def takes_paths(saver: type[BaseCheckpointSaver[Any]]) -> bool:
+    """Whether savers of a class want to know the path of the task that wrote; those older than the parameter do not."""
     return "task_path" in inspect.signature(saver.put_writes).parameters
 
 

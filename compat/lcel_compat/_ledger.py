@@ -168,8 +168,8 @@ class Ledger:
     def checkpoint(self, channels: Mapping[str, Channel] | None, values: Mapping[str, Any] | None = None) -> Checkpoint:
         """The checkpoint as a saver takes it, with the values of these channels, or these values."""
         if channels is not None:
-            kept = ((name, channel.checkpoint()) for name, channel in channels.items() if name in self.versions)
-            values = {name: value for name, value in kept if value is not MISSING}
+            kept = {name: channels[name].checkpoint() for name in self.versions if name in channels}
+            values = {name: value for name, value in kept.items() if value is not MISSING}
         return {
             "v": _VERSION,
             "ts": datetime.now(UTC).isoformat(),

@@ -21,7 +21,7 @@ from tests.differential.scenarios.dump import dump
 from tests.differential.scenarios.savers import MEMORY, Place
 from tests.differential.scenarios.stage import Failure, Stage
 from tests.differential.scenarios.steps import Step, Streamed
-from tests.differential.scenarios.streams import FULL, View, normal_stream, races, settled
+from tests.differential.scenarios.streams import FULL, View, neutral, normal_stream, races, settled
 from tests.support.colours import ASYNC, COLOURS, SYNC, Colour, Raised, raised, run
 from tests.support.engines import LANGGRAPH, Library
 from tests.support.plain import Obj, flat, lines, number, plain
@@ -199,18 +199,5 @@ def assert_same_play(expected: Recording, actual: Recording, view: View = FULL, 
 
 
 def _form(given: Given, view: View, *, racing: bool) -> Obj:
-    if given.streamed:
-        return Obj(given.step, {"gave": normal_stream(given.value, view, racing=racing)})
-    value = _public(given.value)
-    return Obj(given.step, {"gave": settled(value) if racing else value})
-
-
-def _public(form: Any) -> Any:
-    """Leave out private keys of a config: LangGraph's ``get_state(subgraphs=True)`` lets its saver out in one."""
-    if isinstance(form, Obj):
-        return Obj(form.name, _public(form.fields))
-    if isinstance(form, dict):
-        return {key: _public(value) for key, value in form.items() if not key.startswith("__pregel_checkpointer")}
-    if isinstance(form, list | tuple):
-        return type(form)(_public(part) for part in form)
-    return form
+    form = normal_stream(given.value, view, racing=racing) if given.streamed else given.value
+    return Obj(given.step, {"gave": neutral(settled(form) if racing else form)})
