@@ -17,7 +17,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.stamp: pyproject.toml scripts/environment.py
-	@$(PYTHON) scripts/environment.py $(VENV) all dev
+	@$(PYTHON) scripts/environment.py $(VENV) all dev newest
 
 $(LOWEST)/.stamp: pyproject.toml scripts/environment.py
 	@$(PYTHON) scripts/environment.py $(LOWEST) cli dev --lowest
