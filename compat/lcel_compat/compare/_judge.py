@@ -96,7 +96,7 @@ def _is_loud(difference: Difference, run: Run) -> bool:
 
 def _is_more_than_a_chain(difference: Difference, run: Run) -> bool:
     """Whether a new run adds tokens, tool calls or documents, or stands where the root is looked for."""
-    return run.parent is None or any(one.kind not in (*_QUIET_TYPES, "chain") for one in difference.runs)
+    return run.root or any(one.kind not in (*_QUIET_TYPES, "chain") for one in difference.runs)
 
 
 def _lost_a_tag(difference: Difference, run: Run) -> bool:
@@ -114,7 +114,7 @@ def _names_signal(place: str) -> bool:
 
 def _is_read_input(difference: Difference, run: Run) -> bool:
     """Tools' inputs are shown (11 %), and the root's is in the first event; others hardly anybody reads (4 %)."""
-    return run.kind == "tool" or (run.parent is None and difference.event.endswith("_start"))
+    return run.kind == "tool" or (run.root and difference.event.endswith("_start"))
 
 
 _BREAKING_IF: Final[dict[FindingKind, Rule]] = {
@@ -194,7 +194,7 @@ class Judge:
         events = [one.event] if one.event else [f"on_{run.kind}_{phase}" for phase in _PHASES]
         names = set(one.names) if one.event == CUSTOM and one.names else {run.name}
         return any(
-            read.takes(event, name, run.tags, metadata, root=run.parent is None) for event in events for name in names
+            read.takes(event, name, run.tags, metadata, root=not run.parents) for event in events for name in names
         )
 
 
@@ -238,7 +238,7 @@ def _readers(one: Difference, run: Run | None) -> Iterator[str]:
         yield _READERS[one.event]
     if one.kind == "run_extra" and any(part.kind == "chain" for part in one.runs):
         yield _UNGUARDED
-    if run is not None and run.parent is None and one.kind not in ("metadata_extra", "run_retagged"):
+    if run is not None and run.root and one.kind not in ("metadata_extra", "run_retagged"):
         yield _BY_ROOT
 
 

@@ -120,6 +120,7 @@ class _Own:
     # --- one lane ---
 
     def _lane(self, key: str | None, *, chunks: bool) -> list[Difference]:
+        self._difference = partial(Difference, old=self._old, new=self._new, lane=key or "")
         old, new = self._steps(self._old, key, chunks), self._steps(self._new, key, chunks)
         gaps = _gaps(old, new)
         if not gaps:

@@ -83,6 +83,6 @@ class Noises:
 
 def _spots(difference: Difference) -> Iterator[Spot]:
     kinds = next((family for family in _FAMILIES if difference.kind in family), frozenset({difference.kind}))
-    single = len(kinds) > 1
-    for place in ("",) if single else difference.places or ("",):
+    places = difference.places if len(kinds) == 1 else (difference.lane,)
+    for place in places or ("",):
         yield Spot(kinds, difference.path, difference.event, place)

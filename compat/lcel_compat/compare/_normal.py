@@ -143,9 +143,10 @@ class Reader:
         adopt(recorded.runs)
         if recorded.nested:
             for run in recorded.runs:
-                run.crowd = _crowd(run.children)
+                run.crowd, run.root = _crowd(run.children), not run.parents
         elif recorded.runs:  # Version 1 names no parents, and begins with the root.
             root = recorded.runs[0]
+            root.root = True
             root.crowd = _crowd(recorded.runs)
             self._drop_winner(root, _racers(recorded.runs))
         for run in reversed(list(_walk(recorded))):

@@ -10,14 +10,15 @@ more was read than what selects it::
     events.contract("chat front end").save("chat.yaml")
 
 A test that does not hold selects nothing and leaves no entry. What cannot be seen: ``type(x) is dict``, and code in C
-that copies a whole dictionary without asking for its items; the latter counts as reading nothing.
+that copies a whole dictionary without asking for its items, which counts as reading nothing. A text that is used as a
+key counts as compared, not as read. A text that is used as a key counts as compared, not as read.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from lcel_compat.compare._contract import Contract, Read
 from lcel_compat.compare._watched import Trace, WatchedDict
@@ -74,8 +75,9 @@ def observe(events: Iterable[Any] | AsyncIterable[Any]) -> Observation:
 def _read(trace: Trace) -> Read | None:
     """The entry that one event gives; None if nothing but what selects it was read, and not all of that held."""
     fields = [place for place in _innermost(trace.places, trace.tested) if place not in trace.tested]
-    selected = "event" in trace.passed and not trace.failed
-    if not fields and not selected:
+    if not trace.holds:
+        fields = [place for place in fields if place not in _CONTAINERS]  # As `match` does, before it compares.
+    if not fields and not ("event" in trace.passed and trace.holds):
         return None
     passed = {place: next(iter(found)) for place, found in trace.passed.items()}
     metadata = {place.removeprefix("metadata."): said for place, said in passed.items() if _is_metadata(place)}
@@ -88,6 +90,9 @@ def _read(trace: Trace) -> Read | None:
         root=None if root is None else root == "root",
         fields=tuple(fields),
     )
+
+
+_CONTAINERS: Final = ("data", "metadata")
 
 
 def _is_metadata(place: str) -> bool:

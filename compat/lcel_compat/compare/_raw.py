@@ -26,6 +26,7 @@ class Difference:
         after: As in ``Finding``.
         at: As in ``Finding``.
         runs: The runs of a subtree that is gone or new.
+        lane: The key, where chunks that are objects are compared by key.
         names: The names of a custom event, of the old and of the new side.
     """
 
@@ -39,6 +40,7 @@ class Difference:
     after: JsonValue = None
     at: tuple[int | None, int | None] = (None, None)
     runs: tuple[Run, ...] = ()
+    lane: str = ""
     names: tuple[str, ...] = ()
 
     @property

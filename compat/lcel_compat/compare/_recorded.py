@@ -52,6 +52,7 @@ class Run:
         extra: The number of the text of what else its first event holds.
         parents: Identifiers, root first.
         first: The position of its first event.
+        root: Whether consumers take it for the root: it has no parents, or, in version 1, comes first.
         parent: The nearest of its parents that emitted anything.
         main: Its events in order; stretches of chunks that are objects are one step each.
         by_key: The chunks that are objects, by key.
@@ -70,6 +71,7 @@ class Run:
     extra: int
     parents: tuple[str, ...]
     first: int
+    root: bool = False
     parent: Run | None = None
     children: list[Run] = field(default_factory=list)
     main: Lane = field(default_factory=Lane)

@@ -39,6 +39,16 @@ class Trace:
             self.failed = True
         return held
 
+    def looked_up(self, place: str) -> None:
+        """Take note that a text was looked for among keys: if it is found there, a comparison that holds follows."""
+        if place.partition(".")[0] in SELECTORS:
+            self.tested.add(place)
+
+    @property
+    def holds(self) -> bool:
+        """Whether all that was compared held."""
+        return not self.failed and self.tested <= self.passed.keys()
+
 
 def watched(value: Any, trace: Trace, place: str) -> Any:
     """``value`` at ``place``, noted as read, and telling ``trace`` of what is done with it."""
@@ -70,7 +80,9 @@ class WatchedText(str):
         made._trace, made._place = trace, place
         return made
 
-    __hash__ = str.__hash__
+    def __hash__(self) -> int:
+        self._trace.looked_up(self._place)
+        return str.__hash__(self)
 
     def __eq__(self, other: object) -> bool:
         return self._trace.test(self._place, other, str.__eq__(self, other) is True)
@@ -113,10 +125,14 @@ class WatchedDict(dict[Any, Any]):
 
     def get(self, key: Any, default: Any = None) -> Any:
         """As of ``dict``."""
-        try:
+        if key in self:
             return self[key]
-        except KeyError:
-            return default
+        return default
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, str) and key not in self._own:
+            self._trace.places[self._at(key)] = None
+        return super().__contains__(key)
 
     def items(self) -> ItemsView[Any, Any]:  # type: ignore[override]
         """As of ``dict``; every value counts as read."""
@@ -141,8 +157,11 @@ class WatchedDict(dict[Any, Any]):
     def _seen(self, key: Any, value: Any) -> Any:
         if key in self._own or not isinstance(key, str):
             return value
+        return watched(value, self._trace, self._at(key))
+
+    def _at(self, key: str) -> str:
         plain = str.__str__(key)
-        return watched(value, self._trace, f"{self._place}.{plain}" if self._place else plain)
+        return f"{self._place}.{plain}" if self._place else plain
 
 
 class WatchedList(list[Any]):

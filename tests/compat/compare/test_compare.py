@@ -1,0 +1,177 @@
+"""`compare`, `acompare` and `compare_events`: what they run, what they return, what they refuse."""
+
+from __future__ import annotations
+
+import json
+import threading
+from itertools import count
+from typing import Any
+
+import pytest
+from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
+
+from lcel_compat.compare import (
+    ComparisonError,
+    UncopyableInputError,
+    acompare,
+    compare,
+    compare_events,
+    compare_recordings,
+    explain,
+)
+from tests.support.models import StreamingChat, chat_chain
+
+QUESTION = {"topic": "parrots"}
+
+
+def kinds(found: Any) -> list[tuple[str, str]]:
+    """The findings by kind and run."""
+    return [(finding.kind, "/".join(finding.run)) for finding in found.findings]
+
+
+def test_the_same_chain_is_the_same() -> None:
+    """Nothing found, nothing noisy, and figures for both sides."""
+    found = compare(chat_chain(), chat_chain(), [QUESTION])
+    assert (found.verdict, found.findings, found.noise) == ("same", (), ())
+    assert [(one.name, one.before and one.before.count, one.after and one.after.count) for one in found.timings] == [
+        ("first_chunk", 3, 1),
+        ("total", 3, 1),
+    ]
+
+
+@pytest.mark.blocking
+async def test_the_sync_comparison_works_inside_a_running_loop() -> None:
+    """As in a notebook: `compare` starts a loop in a thread of its own."""
+    assert compare(chat_chain(), chat_chain(), [QUESTION], repeats=0).verdict == "same"
+
+
+async def test_another_answer_is_found_where_it_is_made_and_where_it_goes() -> None:
+    """A changed token changes the model's stream, the parser's, the root's and the ends of all."""
+    other = chat_chain(StreamingChat(text="A parrot repeats nothing."))
+    found = await acompare(chat_chain(), other, [QUESTION])
+    assert found.verdict == "breaking"
+    assert ("chunk_changed", "RunnableSequence") in kinds(found)
+    assert ("chunk_changed", "RunnableSequence/StreamingChat") in kinds(found)
+    assert ("output_changed", "RunnableSequence") in kinds(found)
+
+
+async def test_each_run_gets_an_input_of_its_own() -> None:
+    """A side that changes its input changes nobody else's."""
+    greedy: Runnable[Any, Any] = RunnableLambda(
+        lambda given: [given["items"].pop(), len(given["items"])], name="greedy"
+    )
+    given = {"items": [1, 2, 3]}
+    found = await acompare(greedy, greedy, [given])
+    assert (found.findings, found.noise, given) == ((), (), {"items": [1, 2, 3]})
+
+
+async def test_an_input_that_cannot_be_copied_is_named_by_its_path() -> None:
+    """The error says which part refuses and what to do; `input_factory` does it."""
+    given = {"documents": [{"lock": threading.Lock()}]}
+    echo: Runnable[Any, Any] = RunnableLambda(lambda given: len(given["documents"]), name="echo")
+    with pytest.raises(UncopyableInputError, match=r"input\['documents'\]\[0\]\['lock'\].*input_factory"):
+        await acompare(echo, echo, [given])
+    found = await acompare(echo, echo, [1, 2], input_factory=lambda n: {"documents": [threading.Lock()] * n})
+    assert found.verdict == "same"
+
+
+async def test_what_the_old_side_does_not_repeat_is_noise() -> None:
+    """A field that flaps is told with its rate, hides nothing beside it, and is no finding."""
+    number = count()
+
+    def stamped(given: str) -> dict[str, Any]:
+        return {"stamp": next(number), "said": given}
+
+    old: Runnable[Any, Any] = RunnableLambda(stamped, name="stamped")
+    new: Runnable[Any, Any] = RunnableLambda(lambda given: stamped(given) | {"said": "other"}, name="stamped")
+    noisy = await acompare(old, old, ["hello"])
+    assert noisy.verdict == "same"
+    assert {(one.where, one.rate) for one in noisy.noise} >= {("data.output.stamp", 1.0)}
+    found = await acompare(old, new, ["hello"])
+    assert {finding.where for finding in found.findings} == {"data.chunk.said", "data.output"}
+    assert (await acompare(old, old, ["hello"], repeats=0)).verdict == "breaking", "without repetitions all counts"
+
+
+async def test_an_error_is_an_outcome() -> None:
+    """The exception that ends a run is compared: its type and its text, and whether there is one."""
+
+    def failing(error: Exception | None) -> Runnable[Any, Any]:
+        def work(given: str) -> str:
+            if error is not None:
+                raise error
+            return given
+
+        return RunnableLambda(work, name="work")
+
+    same = await acompare(failing(ValueError("no")), failing(ValueError("no")), ["x"])
+    assert same.verdict == "same"
+    changed = await acompare(failing(ValueError("no")), failing(KeyError("no")), ["x"])
+    assert kinds(changed) == [("error_changed", "work")]
+    swallowed = await acompare(failing(ValueError("no")), failing(None), ["x"])
+    assert ("error_missing", "work") in kinds(swallowed)
+    new = await acompare(failing(None), failing(ValueError("no")), ["x"])
+    assert ("error_extra", "work") in kinds(new)
+
+
+async def test_a_late_first_chunk_is_worth_a_word_and_no_verdict() -> None:
+    """Time is reported, and never makes a comparison anything but the same."""
+    import asyncio
+
+    def slow(seconds: float) -> Runnable[Any, Any]:
+        async def work(pieces: Any) -> Any:
+            async for piece in pieces:
+                await asyncio.sleep(seconds)
+                yield piece
+
+        return RunnableGenerator(work, name="work")
+
+    found = await acompare(slow(0), slow(0.3), ["x"])
+    assert [(one.kind, one.severity) for one in found.findings] == [("first_chunk_slower", "info")]
+    assert found.verdict == "same"
+
+
+async def test_a_finding_knows_its_input() -> None:
+    """Of several inputs the one that differs is named by its number."""
+    old: Runnable[Any, Any] = RunnableLambda(lambda n: n, name="f")
+    new: Runnable[Any, Any] = RunnableLambda(lambda n: n if n < 2 else -n, name="f")
+    found = await acompare(old, new, [1, 2, 3])
+    assert found.inputs == 3
+    assert {finding.input for finding in found.findings} == {1, 2}
+
+
+async def test_the_json_is_plain_and_always_the_same() -> None:
+    """`to_dict` can be written as JSON, and the same recordings give the same text."""
+    sides = [chat_chain(), chat_chain(StreamingChat(text="No."))]
+    recordings = [[event async for event in side.astream_events(QUESTION, version="v2")] for side in sides]
+    texts = {json.dumps(compare_events(*recordings).to_dict()) for _ in range(3)}
+    assert len(texts) == 1
+    read = json.loads(texts.pop())
+    assert list(read) == ["format", "verdict", "inputs", "events", "findings", "noise", "timings"]
+    assert read["findings"][0].keys() >= {"kind", "severity", "run", "before", "after", "readers", "at"}
+
+
+async def test_recordings_of_other_inputs_are_not_compared() -> None:
+    """What was recorded with other inputs, or with more of them, is refused with the reason."""
+    with pytest.raises(ComparisonError, match="only one side has a recording of input 1"):
+        compare_recordings([[], []], [[]])
+    with pytest.raises(ValueError, match="repeats is -1"):
+        await acompare(chat_chain(), chat_chain(), [QUESTION], repeats=-1)
+
+
+async def test_an_identifier_that_is_renewed_is_found_and_one_that_is_its_runs_own_is_not() -> None:
+    """Every run has new identifiers, which is no difference; a message whose identifier changes in mid-stream is."""
+    recordings = [[e async for e in chat_chain().astream_events(QUESTION, version="v2")] for _ in range(2)]
+    assert compare_events(*recordings).findings == ()
+    last = [event for event in recordings[1] if event["event"] == "on_chat_model_stream"][-1]
+    last["data"]["chunk"] = last["data"]["chunk"].model_copy(update={"id": "run-00000000-0000-0000-0000-000000000000"})
+    assert kinds(compare_events(*recordings)) == [("chunk_changed", "RunnableSequence/StreamingChat")]
+
+
+async def test_a_comparison_is_told_as_text() -> None:
+    """`explain` tells the verdict, the findings and the events that differ, old beside new."""
+    found = await acompare(chat_chain(), chat_chain(StreamingChat(text="A parrot repeats nothing.")), [QUESTION])
+    text = explain(found)
+    assert text.startswith("verdict: breaking")
+    assert '  - on_parser_stream " it."' in text
+    assert '  + on_parser_stream " nothing."' in text
+    assert "who would notice: front ends that show tokens by on_chat_model_stream" in text
