@@ -67,6 +67,10 @@ class Answers:
         self._asked += 1
         return self._asked - 1
 
+    def again(self) -> None:
+        """The task is tried again, and asks from its first question on; the answers it has got it keeps."""
+        self._asked = 0
+
     def _accepted(self, adapter: TypeAdapter[Any] | None, answer: Any, used: list[Any]) -> Any:
         accepted = answer if adapter is None else adapter.validate_python(answer)
         self._keep(used)

@@ -15,6 +15,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from lcel_compat._asyncio import Clock
 from lcel_compat._context import TaskScope
+from lcel_compat._guests import converted
 from lcel_compat._machine import Task
 from lcel_compat.errors import GraphBubbleUp
 from lcel_compat.policies import TimeoutPolicy, retry_after
@@ -55,13 +56,14 @@ def attempts(scope: TaskScope, attempt: Callable[[], Steps]) -> Steps:
                 scope.touched_by_all = timeout.refresh_on == "auto" and timeout.idle_timeout is not None
                 yield colour.timed(attempt(), task.name, timeout, scope.clock)
             return
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
+        except Exception as raised:
+            error = converted(raised)
+            if isinstance(error, GraphBubbleUp):
+                raise error from error.__cause__
             failed += 1
             seconds = retry_after(task.node.retry, error, failed, random.random)
             if seconds is None:
-                raise
+                raise error from error.__cause__
             logger.info("Node %r failed and is tried again in %.2f s: %r", task.name, seconds, error)
             yield colour.sleep(seconds)
             task.writes.clear()

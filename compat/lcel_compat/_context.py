@@ -82,7 +82,9 @@ class TaskScope:
         """The node is tried once more; it asks its questions, and calls its graphs, from the first one on."""
         self.attempt = attempt
         self.graphs = itertools.count()
-        self._answers = self._runtime = None
+        self._runtime = None
+        if self._answers is not None:
+            self._answers.again()
 
 
 current_task: Final[ContextVar[TaskScope | None]] = ContextVar("lcel_compat_task", default=None)

@@ -257,7 +257,7 @@ def execute(task: Task, frame: Frame) -> Steps:
         if is_plain(task):
             yield from _attempt(task, frame, config)
         else:
-            yield from attempts(scope, lambda: _attempt(task, frame, config))
+            yield from attempts(scope, lambda: _attempt(task, frame, frame.node_config(scope)))
     except Exception as raised:
         error = converted(raised)
         if not isinstance(error, ParentCommand):

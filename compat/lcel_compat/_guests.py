@@ -26,11 +26,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
 from lcel_compat._constants import INTERRUPT, NAMESPACE_SEPARATOR
 from lcel_compat._core import var_child_runnable_config
 from lcel_compat._foreign import adopted
+from lcel_compat._log import Namespace, Pushed
 from lcel_compat.errors import GraphDrained, GraphInterrupt, ParentCommand
 from lcel_compat.runtime import Runtime
 from lcel_compat.types import Interrupt
@@ -38,7 +40,6 @@ from lcel_compat.types import Interrupt
 if TYPE_CHECKING:
     from lcel_compat._context import TaskScope
     from lcel_compat._keep import Replay
-    from lcel_compat._log import Namespace
     from lcel_compat._sink import Sink
 
 SEND: Final = "__pregel_send"
@@ -244,8 +245,14 @@ class _Reach:
         self._scope = scope
 
     def send(self, writes: Sequence[tuple[str, Any]]) -> None:
-        """Add to what the task writes."""
+        """Add to what the task writes; a message among it was pushed, since results go another way."""
         self._scope.task.writes.extend(writes)
+        for message in [value for _, value in writes if isinstance(value, BaseMessage)]:
+            metadata = (var_child_runnable_config.get() or {}).get("metadata", {})
+            session: Any = self._scope.frame.session
+            while session is not None:
+                session.log.write(Pushed(message=message, metadata=metadata))
+                session = session.around
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -278,7 +285,7 @@ def _interrupt(theirs: Any) -> Interrupt:
     return Interrupt(theirs.value, theirs.id, response_schema=getattr(theirs, "response_schema", None))
 
 
-def converted(error: BaseException) -> BaseException:
+def converted(error: Exception) -> Exception:
     """Ours for what LangGraph raises to say something to the graph around it; any other error as it is.
 
     A key that is missing because LangGraph was imported while the node was running becomes an error that says so.
@@ -291,7 +298,7 @@ def converted(error: BaseException) -> BaseException:
     return error
 
 
-_RAISED: Final[Mapping[str, Callable[[Any], BaseException]]] = {
+_RAISED: Final[Mapping[str, Callable[[Any], Exception]]] = {
     "GraphInterrupt": lambda error: GraphInterrupt([_interrupt(i) for i in (error.args[0] if error.args else ())]),
     "ParentCommand": lambda error: ParentCommand(adopted(error.args[0])),
     "GraphDrained": lambda error: GraphDrained(error.reason),
@@ -305,6 +312,6 @@ def _too_late(function: str) -> RuntimeError:
     )
 
 
-def _caused(new: BaseException, old: BaseException) -> BaseException:
+def _caused(new: Exception, old: Exception) -> Exception:
     new.__cause__ = old
     return new.with_traceback(old.__traceback__)

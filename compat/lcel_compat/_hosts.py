@@ -28,7 +28,7 @@ from lcel_compat._guests import (
     STREAM,
 )
 from lcel_compat._keep import Keeper
-from lcel_compat._log import Namespace
+from lcel_compat._log import Log, Namespace
 from lcel_compat._sink import Sink
 from lcel_compat.errors import GraphDrained, GraphInterrupt, ParentCommand
 from lcel_compat.runtime import Runtime
@@ -75,9 +75,13 @@ class HostRun:
         durability: When the run saves, if somebody said so.
         continued: How the run began.
         cache: LangGraph lends no graph its own.
+        log: What is written here has no reader: LangGraph's consumers listen to callbacks.
+        around: The graphs around are LangGraph's business.
     """
 
     cache = None
+    log = Log()
+    around = None
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         stream, replay, theirs = given.get(STREAM), given.get(REPLAY_STATE), given[RUNTIME]

@@ -197,7 +197,7 @@ class Keeper:
         task = machine.tasks.get(task_id)
         config = patched(self.config, checkpoint_ns=self.namespace, checkpoint_id=checkpoint_id)
         arguments = [config, to_wire_writes(writes), task_id]
-        if takes_paths(type(self.saver)):
+        if takes_paths(self.saver):
             arguments.append("" if task is None else path_text(task.path))
         self.queue.add(lambda: self.ask("put_writes", *arguments))
 
@@ -266,10 +266,14 @@ class Replay:
         return found[0] if found else None
 
 
+def takes_paths(saver: BaseCheckpointSaver[Any]) -> bool:
+    """Whether a saver wants to know the path of the task that wrote; those older than the parameter do not."""
+    return _takes_paths(type(saver).put_writes)
+
+
 @lru_cache(maxsize=64)
-def takes_paths(saver: type[BaseCheckpointSaver[Any]]) -> bool:
-    """Whether savers of a class want to know the path of the task that wrote; those older than the parameter do not."""
-    return "task_path" in inspect.signature(saver.put_writes).parameters
+def _takes_paths(put_writes: Callable[..., Any]) -> bool:
+    return "task_path" in inspect.signature(put_writes).parameters
 
 
 def ledger_of(machine: Machine) -> Ledger:

@@ -19,12 +19,14 @@ make (0.7 instead of 0.35 µs, measured), and there are several for each token.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
     from lcel_compat._machine import Task
     from lcel_compat.types import Interrupt
 
@@ -170,6 +172,14 @@ class Dispatched:
     parents: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """Code in a node handed out a message that no run has as its result yet."""
+
+    message: BaseMessage
+    metadata: Mapping[str, Any]
+
+
 Entry: TypeAlias = (
     TaskStarted
     | TaskFinished
@@ -182,6 +192,7 @@ Entry: TypeAlias = (
     | RunEnded
     | RunFailed
     | Dispatched
+    | Pushed
 )
 
 

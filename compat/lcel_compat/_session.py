@@ -165,11 +165,11 @@ class Session:
         inherited = () if around is None else around.sinks
         self.sinks: tuple[Sink, ...] = (*inherited, own) if request.below else inherited
         self._chunks = RootChunks()
-        self._log = Log(self._readers(own, inherited))
+        self.log = Log(self._readers(own, inherited))
         self.keeper = self._keeper()
         self.machine = Machine(
             program,
-            self._log,
+            self.log,
             output_keys=request.output_keys,
             namespace=self.namespace,
             metadata=self.config["metadata"],
@@ -179,7 +179,7 @@ class Session:
         self._name = self.config.get("run_name") or program.name
         self._limit = self.config.get("max_concurrency") or (1 << 30)
         self._runtime: Runtime[Any] | None = None
-        self._cache: BaseCache[Any] | None = request.settings.cache if around is None else around.cache
+        self._cache: BaseCache[Any] | None = request.settings.cache or (None if around is None else around.cache)
         self.frame: Frame
 
     def _readers(self, own: Sink, inherited: tuple[Sink, ...]) -> list[Reader]:
@@ -284,7 +284,7 @@ class Session:
     @property
     def emits(self) -> bool:
         """Whether nodes may send values with a stream writer that somebody reads."""
-        return self._log.wants(Emitted)
+        return self.log.wants(Emitted)
 
     def too_late(self, error: TimeoutError) -> TimeoutError:
         """What a ``TimeoutError`` means: that the superstep takes too long, or whatever a call meant by it."""
@@ -369,7 +369,7 @@ class Session:
         if captures or manager.handlers:
             if "ls_integration" not in manager.metadata:
                 manager.add_metadata({"ls_integration": INTEGRATION})
-            capture = install(manager, self._log, self._mailbox) if captures else None
+            capture = install(manager, self.log, self._mailbox) if captures else None
             root = root_run(
                 manager,
                 capture,
@@ -399,15 +399,13 @@ class Session:
     def _streams_for(self, handler: Any) -> bool:
         """Whether nodes are streamed because of a handler that was there before this run.
 
-        In a synchronous run LangGraph never does. Here it is done for a graph that is a node of another graph whose
-        synchronous events are asked for, so that they are those of an asynchronous run.
+        In a synchronous run LangGraph never does. Here it is done for a graph inside another graph whose synchronous
+        events are asked for, so that they are those of an asynchronous run.
         """
-        if self._colour is ASYNC:
-            return is_marked(handler)
-        return isinstance(handler, Capture) and handler.threaded and bool(self.request.modes)
+        return is_marked(handler) if self._colour is ASYNC else isinstance(handler, Capture) and handler.threaded
 
     def _writer(self) -> Any:
-        log = self._log
+        log = self.log
         if not log.wants(Emitted):
             return _ignore
         mailboxes = [self._mailbox, *(sink.mailbox for sink in self.sinks)]
@@ -428,7 +426,7 @@ class Session:
             while True:
                 machine.schedule()
                 if self.keeper is not None:
-                    checkpointed(self._log, machine, self.keeper)
+                    checkpointed(self.log, machine, self.keeper)
                 machine.check_limit()
                 if not machine.tasks:
                     return None
@@ -577,7 +575,7 @@ class Session:
     def _show_where_it_stops(self) -> None:
         if self.keeper is not None:
             self.machine.schedule()
-            checkpointed(self._log, self.machine, self.keeper)
+            checkpointed(self.log, self.machine, self.keeper)
 
     def _wait_for_answers(self, stopped: GraphInterrupt) -> BaseException | None:
         """The run waits. Inside another graph, that one waits too; the outermost ends."""
@@ -588,7 +586,7 @@ class Session:
         self.interrupts = list(stopped.interrupts)
         self.machine.stopped()
         if not stopped.interrupts:
-            self._log.write(Asked())
+            self.log.write(Asked())
         return None
 
     def _save_rest(self, failure: BaseException | None) -> Conduct:

@@ -278,7 +278,7 @@ class ThreadOf:
 
     def _put_writes(self, config: RunnableConfig, applied: Applied, task_id: str) -> Any:
         arguments: list[Any] = [config, to_wire_writes(applied.writes), task_id]
-        if takes_paths(type(self._saver)) and applied.path:
+        if takes_paths(self._saver) and applied.path:
             arguments.append(path_text(applied.path))
         return self._ask("put_writes", *arguments)
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from lcel_compat._constants import NAMESPACE_SEPARATOR, TAG_HIDDEN, TAG_NOSTREAM
 from lcel_compat._foreign import adopted
-from lcel_compat._log import Entry, Namespace, Run, RunEnded, RunFailed, RunStarted, RunStreamed
+from lcel_compat._log import Entry, Namespace, Pushed, Run, RunEnded, RunFailed, RunStarted, RunStreamed
 from lcel_compat.modes.tasks import user_tags
 from lcel_compat.types import Command
 
@@ -36,7 +36,7 @@ class Messages:
         below: Show graphs inside it too; each item then comes with the namespace of its graph.
     """
 
-    reads: tuple[type[Entry], ...] = (RunStarted, RunStreamed, RunEnded, RunFailed)
+    reads: tuple[type[Entry], ...] = (RunStarted, RunStreamed, RunEnded, RunFailed, Pushed)
 
     def __init__(self, namespace: Namespace, *, below: bool = False) -> None:
         self._namespace = NAMESPACE_SEPARATOR.join(namespace)
@@ -48,11 +48,15 @@ class Messages:
             RunStreamed: self._streamed,
             RunEnded: self._ended,
             RunFailed: self._failed,
+            Pushed: self._pushed,
         }
 
-    def project(self, entry: RunStarted | RunStreamed | RunEnded | RunFailed) -> Sequence[Item | Placed]:
+    def project(self, entry: RunStarted | RunStreamed | RunEnded | RunFailed | Pushed) -> Sequence[Item | Placed]:
         found: Sequence[Item] = self._forms[type(entry)](entry)
-        return [(_around(entry.run), item) for item in found] if self._below else found
+        if not self._below:
+            return found
+        namespace = _around(entry.metadata if isinstance(entry, Pushed) else entry.run.metadata)
+        return [(namespace, item) for item in found]
 
     def _started(self, entry: RunStarted) -> Sequence[Item]:
         run = entry.run
@@ -92,6 +96,13 @@ class Messages:
         self._watched.pop(entry.run.id, None)
         return ()
 
+    def _pushed(self, entry: Pushed) -> Sequence[Item]:
+        if not self._here(entry.metadata):
+            return ()
+        if entry.message.id is not None:
+            self._seen.add(entry.message.id)
+        return ((entry.message, dict(entry.metadata)),)
+
     def _item(self, message: BaseMessage, run: Run) -> Item:
         if message.id is None:
             message.id = str(uuid4())
@@ -103,9 +114,9 @@ class Messages:
         return message, metadata
 
 
-def _around(run: Run) -> Namespace:
-    """The namespace of the graph that a run belongs to."""
-    return tuple(str(run.metadata.get("langgraph_checkpoint_ns", "")).split(NAMESPACE_SEPARATOR))[:-1]
+def _around(metadata: Mapping[str, Any]) -> Namespace:
+    """The namespace of the graph that a run with these metadata belongs to."""
+    return tuple(str(metadata.get("langgraph_checkpoint_ns", "")).split(NAMESPACE_SEPARATOR))[:-1]
 
 
 def _final_message(output: Any) -> Sequence[BaseMessage]:
