@@ -128,8 +128,8 @@ def _metadata(compiled: Drawable, node: Node, bound: Runnable[Any, Any]) -> dict
     if node.name != START and compiled.program.channels[branch_channel(node.name)].deferred:
         found["defer"] = True
     listed = {"before": compiled.interrupt_before_nodes, "after": compiled.interrupt_after_nodes}
-    # LangGraph does not show "*" either: it would say the same of every node.
-    if moments := [moment for moment, names in listed.items() if names != "*" and node.name in names]:
+    # No node is in "*", which would say the same of them all; LangGraph does not show it either.
+    if moments := [moment for moment, names in listed.items() if node.name in names]:
         found["__interrupt"] = ",".join(moments)
     tools = getattr(bound, "tools_by_name", None)
     if isinstance(tools, Mapping) and tools:
@@ -249,9 +249,8 @@ class _Walk:
             for trigger in self._program.nodes[name].triggers:
                 if trigger in self._channels:
                     self._channels[trigger].consume()
-        open_before = {key for key, channel in self._channels.items() if channel.available}
-        changed = {key for key in {*writes, *open_before} if self._channels[key].update(writes.get(key, ()))}
-        return self._available(changed) or self._available(k for k, c in self._channels.items() if c.finish())
+        changed = self._available(key for key, values in writes.items() if self._channels[key].update(values))
+        return changed or self._available(key for key, channel in self._channels.items() if channel.finish())
 
     def _available(self, keys: Iterable[str]) -> set[str]:
         return {key for key in keys if self._channels[key].available}
@@ -261,14 +260,9 @@ class _Walk:
 
     def _draw(self, name: str, now: Mapping[str, set[_Lead]]) -> None:
         """Draw the edges to a node that starts; without one from this superstep, from all that ran in it."""
-        immediate = False
-        for source, lead in list(self._leading_to(name)):
-            self._edges.add(_Edge(source, name, lead.conditional, lead.label))
-            if lead in now.get(source, ()):
-                immediate = True
-            else:
-                self._leads[source].discard(lead)
-        if not immediate:
+        leading = list(self._leading_to(name))
+        self._edges |= {_Edge(source, name, lead.conditional, lead.label) for source, lead in leading}
+        if not any(lead in now.get(source, ()) for source, lead in leading):
             self._edges |= {_Edge(source, name, True, None) for source in now}
 
     def _leading_to(self, name: str) -> Iterator[tuple[str, _Lead]]:

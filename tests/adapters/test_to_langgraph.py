@@ -8,6 +8,7 @@ import copy
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -20,6 +21,7 @@ from langgraph.store.memory import InMemoryStore
 
 from lcel_adapters import as_node, to_langgraph
 from lcel_adapters._to_langgraph import _library
+from lcel_adapters._to_langgraph._translate import translated
 from lcel_adapters.desk import QUESTIONS, DeskModel, build_graph, build_step_graph
 from lcel_compat import END, START, Command, Send, StateGraph, StreamWriter, get_stream_writer
 from lcel_compat._context import get_config, get_store, interrupt
@@ -218,6 +220,38 @@ def test_paths_read_what_their_annotations_say(wrap: Any, colour: Colour) -> Non
     assert [_log(graph, colour) for graph in _both(builder)] == [["a"], ["a"]]
 
 
+@langgraph
+def test_every_field_goes_along() -> None:
+    """Nothing that a command or packet says is lost."""
+    from langgraph import types as theirs
+
+    ours: Command[str] = Command(
+        graph=Command.PARENT, update={"log": Overwrite([1])}, resume="yes", goto=["a", Send("b", {"n": 1}, timeout=2)]
+    )
+    update = {"log": theirs.Overwrite([1])}
+    goto = ["a", theirs.Send("b", {"n": 1}, timeout=2)]
+    assert translated(ours) == theirs.Command(graph="__parent__", update=update, resume="yes", goto=goto)
+    untouched: list[Any] = [{"log": [1]}, [("log", 1)], Record([1]), None, "text", [1, 2]]
+    assert all(translated(value) is value or translated(value) == value for value in untouched)
+
+
+def _picks(name: str, state: Log) -> str:
+    return name
+
+
+@langgraph
+def test_paths_without_a_name() -> None:
+    """A path that has no name, as ``functools.partial`` has none, is shown as LangGraph shows it."""
+    moved, theirs = (
+        lib.StateGraph(Log)
+        .add_node("a", lambda state: {"log": ["a"]})
+        .add_edge(START, "a")
+        .add_conditional_edges("a", partial(_picks, END))
+        for lib in (OURS, LANGGRAPH)
+    )
+    assert_same_events(*(ASYNC.observe_events(g, {"log": []}) for g in (theirs.compile(), to_langgraph(moved))))
+
+
 # What nodes are given
 
 
@@ -374,6 +408,21 @@ def test_timeouts(name: str) -> None:
 
     for graph in (build().compile(), to_langgraph(build())):
         assert run(graph.ainvoke({"log": []})) == {"log": ["in time"]}
+
+
+@langgraph
+def test_timeouts_of_supersteps() -> None:
+    """How long a superstep may take goes along."""
+
+    async def slow(state: Log) -> Log:
+        await asyncio.sleep(5)
+        return {}
+
+    ours = _one(slow).compile()
+    ours.step_timeout = 0.05
+    for graph in _both(ours):
+        with pytest.raises(TimeoutError):
+            run(graph.ainvoke({"log": []}))
 
 
 @langgraph

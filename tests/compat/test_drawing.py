@@ -84,6 +84,12 @@ def test_labels() -> None:
     assert _edges(builder.compile().get_graph())[1:3] == ["a -.-> b: no", "a -.-> yes"]
 
 
+def test_an_edge_that_is_a_choice_too() -> None:
+    """A place that a node leads to by an edge and by a choice is drawn once, as a choice."""
+    builder = _line("a", "b").add_conditional_edges("a", lambda state: "go", {"go": "b"})
+    assert _edges(builder.compile().get_graph())[1] == "a -.-> b: go"
+
+
 def test_destinations() -> None:
     """Where a node's commands may lead is drawn like a path: from its annotation, or from ``destinations``."""
     builder = _line("first", "second")
@@ -162,3 +168,5 @@ def test_interrupts_are_marked(moments: str) -> None:
     options: dict[str, Any] = {f"interrupt_{moment}": ["b"] for moment in moments.split(",")}
     nodes = _line("a", "b").compile(**options).get_graph().nodes
     assert (nodes["a"].metadata, nodes["b"].metadata) == (None, {"__interrupt": moments})
+    everywhere = _line("a").compile(interrupt_before="*").get_graph().nodes
+    assert everywhere["a"].metadata is None

@@ -93,6 +93,7 @@ def plans(draw: st.DrawFn, depth: int = 2) -> Plan:
         "edges": draw(st.sets(st.tuples(place, places), max_size=5)),
         "joins": draw(st.sets(st.tuples(joined, places), max_size=2)),
         "routes": draw(st.dictionaries(place, st.dictionaries(st.sampled_from("123") | place, places), max_size=3)),
+        "doubled": draw(st.booleans()),
         "ends": draw(st.dictionaries(place, st.lists(places, unique=True), max_size=2)),
         "labels": draw(st.dictionaries(place, st.dictionaries(places, st.just("label")), max_size=2)),
         "defer": draw(st.sets(place)),
@@ -121,6 +122,8 @@ def _build(plan: Plan, lib: Library) -> Any:
         builder.add_edge(list(starts), end)
     for source, ends in plan["routes"].items():
         builder.add_conditional_edges(source, _anywhere, ends)
+        for end in sorted(set(ends.values())) if plan["doubled"] else ():
+            builder.add_edge(source, end)
     return builder.compile(interrupt_before=plan["before"], interrupt_after=plan["after"])
 
 
