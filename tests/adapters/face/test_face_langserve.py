@@ -1,0 +1,148 @@
+"""LangServe's real server over the face, asked over HTTP and by its real client, against the same over the chain."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from langserve import add_routes
+
+from tests.adapters.face.consumers import ASKED, rag
+from tests.adapters.face.langserve_client import WAYS
+from tests.adapters.face.watch import face_of
+from tests.support.engines import LANGGRAPH, OURS
+from tests.support.models import TEXT
+from tests.support.normal import assert_same, assert_same_events
+
+pytestmark = [
+    pytest.mark.slow,
+    # LangServe's own, which is as old as its last release.
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_fields':DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*(astream_events.*v1|astream_log)"),
+]
+FACES = ["/ours", pytest.param("/other", marks=pytest.mark.langgraph)]
+EACH_FACE = pytest.mark.parametrize("face", FACES)
+
+
+def _app() -> FastAPI:
+    app = FastAPI()
+    routes = {"/chain": rag(), "/ours": face_of(OURS, rag())}
+    if LANGGRAPH.installed:
+        routes["/other"] = face_of(LANGGRAPH, rag())
+    for path, runnable in routes.items():
+        add_routes(app, runnable, path=path)
+        add_routes(app, runnable, path=f"/v1{path}", astream_events_version="v1")
+    return app
+
+
+class _Server(uvicorn.Server):
+    """A server in a thread, on a port of its own."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(uvicorn.Config(app, port=0, log_level="error", ws="none"))
+        self.thread = threading.Thread(target=self.run, name="server")
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}"
+
+    def open(self) -> None:
+        """Start it, and wait until it listens."""
+        self.thread.start()
+        while not self.started:
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Stop it."""
+        self.should_exit = True
+        self.thread.join()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of LangServe's server, with the chain and its faces."""
+    with closing(_Server(_app())) as running:
+        running.open()
+        yield running.url
+
+
+def _posted(server: str, path: str, endpoint: str, **body: Any) -> Any:
+    """What an endpoint answers: its JSON, or the data of its server-sent events; the route's own name blanked."""
+    answer = httpx.post(f"{server}{path}/{endpoint}", json=body, timeout=20)
+    text = answer.text.replace(json.dumps(path), '"/route"')
+    if not answer.headers["content-type"].startswith("text/event-stream"):
+        return [answer.status_code, json.loads(text)]
+    lines = text.split("\r\n")
+    names = [line for line in lines if line.startswith("event: ") and line != "event: data"]
+    return [names, *(json.loads(line[len("data: ") :]) for line in lines if line.startswith("data: "))]
+
+
+REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "invoke": ("invoke", {"input": ASKED}),
+    "invoke without input": ("invoke", {"input": {}}),
+    "batch": ("batch", {"inputs": [ASKED, ASKED]}),
+    "stream": ("stream", {"input": ASKED}),
+    "stream_log": ("stream_log", {"input": ASKED}),
+    "stream_log of one name": ("stream_log", {"input": ASKED, "include_names": ["Docs"]}),
+}
+
+
+@EACH_FACE
+@pytest.mark.parametrize("what", REQUESTS)
+def test_answers(server: str, face: str, what: str) -> None:
+    """Each endpoint answers over the face what it answers over the chain, item by item."""
+    endpoint, body = REQUESTS[what]
+    assert_same(_posted(server, "/chain", endpoint, **body), _posted(server, face, endpoint, **body))
+
+
+@EACH_FACE
+@pytest.mark.parametrize("version", ["", "/v1"])
+@pytest.mark.parametrize("chosen", [{}, {"include_types": ["chat_model"]}, {"exclude_names": ["my_llm"]}], ids=str)
+def test_events(server: str, face: str, version: str, chosen: dict[str, Any]) -> None:
+    """``/stream_events`` sends the same events, in versions 1 and 2, with and without filters."""
+    old = _posted(server, f"{version}/chain", "stream_events", input=ASKED, **chosen)
+    new = _posted(server, f"{version}{face}", "stream_events", input=ASKED, **chosen)
+    assert len(old) > 4
+    assert_same_events(old[1:], new[1:])
+    assert old[0] == new[0] == ["event: end"]
+
+
+@EACH_FACE
+@pytest.mark.parametrize("schema", ["input_schema", "output_schema", "config_schema"])
+def test_schemas(server: str, face: str, schema: str) -> None:
+    """The schemas that front-ends ask for are the chain's."""
+    old, new = (httpx.get(f"{server}{path}/{schema}").text for path in ("/chain", face))
+    assert new == old.replace("chain", face[1:])
+
+
+@pytest.fixture(scope="module")
+def heard(server: str) -> dict[str, Any]:
+    """What LangServe's client hears from each route, in a process of its own."""
+    paths = ["/chain", *(["/ours", "/other"] if LANGGRAPH.installed else ["/ours"])]
+    script = Path(__file__).with_name("langserve_client.py")
+    # Its clients are never closed, and their finalizers complain: that is not looked at here.
+    command = [sys.executable, "-W", "ignore", str(script), server, *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@EACH_FACE
+@pytest.mark.parametrize("how", WAYS)
+def test_the_client(heard: dict[str, Any], face: str, how: str) -> None:
+    """LangServe's ``RemoteRunnable`` gets from the face what it gets from the chain."""
+    assert len(str(heard["/chain"][how])) >= len(TEXT)
+    assert_same(heard["/chain"][how], heard[face][how])
