@@ -195,5 +195,5 @@
   if (!current) return;
   drawTree();
   const [place, index] = location.hash.slice(1).split(".").map(Number);
-  if (Number.isInteger(place) && data.cases[place]) { show(place); select(index, false); }
+  if (data.cases[place] && Number.isInteger(index)) { show(place); select(index, false); }
 })();

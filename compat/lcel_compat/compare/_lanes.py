@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NamedTuple, cast
 
@@ -193,7 +193,7 @@ class _Own:
             yield same
         elif len(old) == len(new):
             pairs = zip(gap.old, gap.new, strict=True)
-            yield from (found for one, other in pairs for found in self._changed(event, one, other))
+            yield from _merged([found for one, other in pairs for found in self._changed(event, one, other)])
         else:
             kind: FindingKind = "chunk_changed" if old and new else "chunk_missing" if old else "chunk_extra"
             yield made(kind=kind, before=_shortest(old), after=_shortest(new))
@@ -303,6 +303,26 @@ class _Own:
 
     def _is_chunk(self, number: int) -> bool:
         return self._event(number).endswith("_stream")
+
+
+def _merged(found: Iterable[Difference]) -> Iterator[Difference]:
+    """One difference of each kind for chunks in a row: a reworded answer is one thing, not one per token."""
+    kinds: dict[FindingKind, list[Difference]] = {}
+    for one in found:
+        kinds.setdefault(one.kind, []).append(one)
+    for first, *others in kinds.values():
+        same = [first, *others]
+        yield (
+            first
+            if not others
+            else replace(
+                first,
+                where=".".join(common([tuple(one.where.split(".")) for one in same])),
+                places=tuple(dict.fromkeys(place for one in same for place in one.places)),
+                before=[one.before for one in same],
+                after=[one.after for one in same],
+            )
+        )
 
 
 def _old_side(gap: Gap) -> list[Step]:
