@@ -44,12 +44,23 @@ class ThreadQueue:
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
         self._open: deque[Future[Any]] = deque()
+        self._failed = False
 
     def add(self, job: Job) -> None:
         """Do this when what came before is done."""
         self.check()
         self._pool = self._pool or ThreadPoolExecutor(1, "lcel-compat-saver")
-        self._open.append(self._pool.submit(copy_context().run, job))
+        self._open.append(self._pool.submit(copy_context().run, self._do, job))
+
+    def _do(self, job: Job) -> None:
+        """Do a job, unless one before it failed: a checkpoint without the one before it would be of no use."""
+        if self._failed:
+            return
+        try:
+            job()
+        except BaseException:
+            self._failed = True
+            raise
 
     def check(self) -> None:
         """Raise what a job has raised."""

@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from uuid import UUID
 
 from xxhash import xxh3_128_hexdigest
 
@@ -278,16 +279,15 @@ class Machine:
         self.tasks[handler.id] = handler
         return handler
 
-    def advance(self) -> None:
-        """All tasks are done: apply what they wrote.
+    def advance(self) -> bool:
+        """All tasks are done: apply what they wrote; whether that is to be shown.
 
         Raises:
             InvalidUpdateError: If the writes of this superstep contradict each other.
         """
         self._updated = self.apply(list(self.tasks.values()))
         self._note_updated()
-        if not self._updated.isdisjoint(self._output_keys):
-            self.show_state()
+        return not self._updated.isdisjoint(self._output_keys)
 
     def stopped(self) -> None:
         """The run waits: show the state with what the finished tasks of its last superstep wrote."""
@@ -303,6 +303,13 @@ class Machine:
         return hit and (self.ledger is None or self.ledger.changed_since_interrupt())
 
     # The state -----------------------------------------------------------------------------------------
+
+    @property
+    def checkpoint_id(self) -> str:
+        """The checkpoint that the superstep starts from; made up, one for each superstep, if the run is not saved."""
+        if self.ledger is not None:
+            return self.ledger.id
+        return str(UUID(int=(int.from_bytes(self._seed) + self.step) % (1 << 128)))
 
     def output(self) -> Any:
         """The state as the run's output shows it."""

@@ -235,8 +235,9 @@ class Session:
 
     @property
     def saver(self) -> BaseCheckpointSaver[Any] | None:
-        """What saves the run: graphs inside it are saved there, too."""
-        return self.request.settings.saver
+        """What saves graphs inside: the run's own saver, or that of the graph around one that is not saved."""
+        own = self.request.settings.saver
+        return own if own is not None or self.around is None else self.around.saver
 
     @property
     def cache(self) -> BaseCache[Any] | None:
@@ -306,9 +307,10 @@ class Session:
     def coordinates(self, task: Task) -> dict[str, Any]:
         """What a node's configuration says about where it runs."""
         found: dict[str, Any] = {"checkpoint_ns": task.namespace, TASK_ID: task.id}
-        if self.keeper is not None and self.machine.ledger is not None:
+        if self.saver is not None:
+            around = self.config["configurable"].get("checkpoint_map") or {}
             found["checkpoint_id"] = None
-            found["checkpoint_map"] = {**self.keeper.parents, self.namespace: self.machine.ledger.id}
+            found["checkpoint_map"] = {**around, self.namespace: self.machine.checkpoint_id}
         return found
 
     def answers_for(self, task: Task) -> Answers:
@@ -338,9 +340,9 @@ class Session:
 
     def runtime_for(self, scope: TaskScope) -> Runtime[Any]:
         """What one node may know of its run."""
-        task, ledger, run_id = scope.task, self.machine.ledger, self.config.get("run_id")
+        task, run_id = scope.task, self.config.get("run_id")
         info = ExecutionInfo(
-            checkpoint_id="" if ledger is None else ledger.id,
+            checkpoint_id=self.machine.checkpoint_id,
             checkpoint_ns=task.namespace,
             task_id=task.id,
             thread_id=self.config["configurable"].get("thread_id"),
@@ -437,11 +439,13 @@ class Session:
                 if self.control.drain_requested:
                     raise GraphDrained(self.control.drain_reason or "shutdown")
                 yield from self._superstep()
-                machine.advance()
+                changed = machine.advance()
                 if self.keeper is None:
                     machine.step += 1
                 else:
                     yield from self._checkpoint()
+                if changed:
+                    machine.show_state()
                 if request.after and machine.breaks(request.after):
                     self._show_where_it_stops()
                     raise GraphInterrupt
