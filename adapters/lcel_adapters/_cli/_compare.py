@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.runnables import Runnable
 from rich.console import Console
@@ -18,7 +16,7 @@ from rich.console import Console
 from lcel_adapters._cli._load import CannotRunError, load_runnable
 from lcel_adapters._reports import WRITERS, text_of_report
 from lcel_compat.compare import Comparison, ComparisonError, Contract, compare, compare_recordings
-from lcel_compat.events import RecordedRun, Recording, RecordingError, load
+from lcel_compat.events import Recording, RecordingError, load, record
 
 Target: TypeAlias = "Runnable[Any, Any] | Recording"
 Level: TypeAlias = Literal["breaking", "changed"]
@@ -80,12 +78,16 @@ def _compared(options: Options, contract: Contract | None) -> Comparison:
             raise CannotRunError("--inputs: two recordings hold their inputs. Leave it out.")
         return compare_recordings(old, new, contract=contract)
     inputs = _inputs(options.inputs, old, new)
-    if isinstance(old, Recording) or isinstance(new, Recording):
-        return compare_recordings(
-            *(side if isinstance(side, Recording) else _recorded(side, inputs, options.version) for side in (old, new)),
-            contract=contract,
-        )
+    if isinstance(old, Recording):
+        return compare_recordings(old, _as_recorded(new, inputs, options), contract=contract)
+    if isinstance(new, Recording):
+        return compare_recordings(_as_recorded(old, inputs, options), new, contract=contract)
     return compare(old, new, inputs, contract=contract, repeats=options.repeats, version=options.version)
+
+
+def _as_recorded(side: Target, inputs: Sequence[Any], options: Options) -> Recording:
+    """A side that has to be run for it, in the form in which the other was recorded."""
+    return side if isinstance(side, Recording) else record(side, inputs, version=options.version)
 
 
 def _target(spec: str) -> Target:
@@ -119,36 +121,6 @@ def _json_lines(path: str) -> Iterator[Any]:
                 f"--inputs: line {number} of {path!r} is no JSON ({error.msg}, column {error.colno}): {line[:40]!r}."
                 " Write one JSON value per line."
             ) from error
-
-
-def _recorded(runnable: Runnable[Any, Any], inputs: Sequence[Any], version: Literal["v1", "v2"]) -> list[RecordedRun]:
-    return asyncio.run(_all_recorded(runnable, inputs, version))
-
-
-async def _all_recorded(
-    runnable: Runnable[Any, Any], inputs: Sequence[Any], version: Literal["v1", "v2"]
-) -> list[RecordedRun]:
-    return [await _run_recorded(runnable, given, version) for given in inputs]
-
-
-async def _run_recorded(runnable: Runnable[Any, Any], given: Any, version: Literal["v1", "v2"]) -> RecordedRun:
-    events: list[dict[str, Any]] = []
-    times: list[float] = []
-    begin, raised = perf_counter(), None
-    try:
-        async for event in runnable.astream_events(given, version=version):
-            events.append(cast("dict[str, Any]", event))
-            times.append((perf_counter() - begin) * 1e3)
-    except Exception as error:
-        raised = error
-    return RecordedRun(
-        input=given,
-        events=tuple(events),
-        times=tuple(times),
-        ended="complete" if raised is None else "error",
-        error_type="" if raised is None else f"{type(raised).__module__}.{type(raised).__qualname__}",
-        error_message="" if raised is None else str(raised),
-    )
 
 
 def _report(report: str) -> tuple[str, Path | None]:
