@@ -78,9 +78,7 @@ def compared(old: str, new: str, *arguments: str) -> Result:
         ("same", ("--events", "v2", "--repeats", "0"), 0, "same"),
     ],
 )
-def test_the_exit_code_is_the_verdict(
-    folder: Path, new: str, options: tuple[str, ...], code: int, verdict: str
-) -> None:
+def test_the_exit_code_is_the_verdict(folder: Path, new: str, options: tuple[str, ...], code: int, said: str) -> None:
     """0 for the same or what nobody depends on, 1 for what breaks, or for any change where that is asked for."""
     result = compared("old", new, *options)
     assert (result.exit_code, result.stdout.split(":")[0]) == (code, said), result.output
@@ -102,12 +100,9 @@ def test_both_sides_may_fail_alike(folder: Path) -> None:
         (("compared_app:old", "compared_app:same", "--inputs", "bad.jsonl"), "line 2 of 'bad.jsonl' is no JSON"),
         (("compared_app:old", "compared_app:same", "--inputs", "empty.jsonl"), "holds no input"),
         (("compared_app:old", "inputs.jsonl"), "inputs.jsonl"),
-        (
-            ("compared_app:old", "compared_app:same", "--inputs", "inputs.jsonl", "--report", "pdf:x"),
-            "none of github:PATH",
-        ),
-        (("compared_app:old", "compared_app:same", "--inputs", "inputs.jsonl", "--report", "html:no/x"), "no/x"),
-        (("compared_app:old", "compared_app:same", "--inputs", "inputs.jsonl", "--contract", "none.yaml"), "none.yaml"),
+        ((*GOOD, "--report", "pdf:x"), "none of github:PATH"),
+        ((*GOOD, "--report", "html:no/x"), "no/x"),
+        ((*GOOD, "--contract", "none.yaml"), "none.yaml"),
     ],
 )
 def test_what_cannot_be_compared_ends_with_2(folder: Path, arguments: tuple[str, ...], reason: str) -> None:
