@@ -18,8 +18,8 @@
 
 Runs stand inside their parents, with the tags and metadata that they have of their own. Only what one run emits has an
 order (EVENTS.md, rule 33), so that a run's chunks stand behind the runs inside it, and those are in order of their
-steps; of runs without steps those that overlap are in order of their content. Chunks that are dicts stand by their
-keys. Identifiers are numbered by first appearance; ids of messages and versions of packages are left out.
+steps or starts. Chunks that are dicts stand by their keys, and so do the members of dicts. Identifiers are numbered by
+first appearance; ids of messages and versions of packages are left out.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ class _Run:
     """One run: what it emitted, where it stands, and what runs inside it."""
 
     first: int
-    last: int
     type: str
     name: str
     tags: list[str]
@@ -86,8 +85,7 @@ def _runs(events: list[Mapping[str, Any]]) -> dict[str, _Run]:
         kind, verb = _kind(event)
         key = str(event.get("run_id"))
         if key not in runs:
-            runs[key] = _Run(position, position, kind, *_about(event))
-        runs[key].last = position
+            runs[key] = _Run(position, kind, *_about(event))
         runs[key].lines += _said(verb, event)
     return runs
 
@@ -123,30 +121,38 @@ def _nested(runs: dict[str, _Run]) -> list[_Run]:
 
 
 def _ordered(runs: list[_Run]) -> list[_Run]:
-    """Siblings by step; of those without one, the ones that overlap by content."""
+    """Siblings by step, else in order of their starts.
+
+    Of those that may run at once (branches of a parallel, items of a batch, calls of the same thing) the starts flap:
+    they share their places among themselves by branch, then by length, so that a conversation that grows with each
+    call keeps its order, then by what they say.
+    """
+    steps = [_step(run) for run in runs]
+    if None not in steps:
+        return sorted(runs, key=lambda run: (_step(run) or 0, *_content(run)))
     by_start = sorted(runs, key=lambda run: run.first)
-    groups: list[list[_Run]] = []
-    end = -1
+    alike: dict[Any, list[_Run]] = {}
     for run in by_start:
-        if run.first > end or not groups:
-            groups.append([])
-        groups[-1].append(run)
-        end = max(end, run.last)
-    settled = [run for group in groups for run in sorted(group, key=_content)]
-    steps = {id(run): step for run in settled if (step := _step(run)) is not None}
-    if len(steps) < len(settled):
-        return settled
-    return sorted(settled, key=lambda run: (steps[id(run)], _content(run)))
+        alike.setdefault(_place(run), []).append(run)
+    shared = {place: iter(sorted(same, key=_content)) for place, same in alike.items()}
+    return [next(shared[_place(run)]) for run in by_start]
 
 
 def _step(run: _Run) -> int | None:
     return next((int(found[1]) for tag in run.tags if (found := _STEP.fullmatch(tag))), None)
 
 
-def _content(run: _Run) -> tuple[Any, ...]:
-    step = _step(run)
+def _branch(run: _Run) -> str:
+    return next((tag for tag in run.tags if tag.startswith("map:key:")), "")
+
+
+def _place(run: _Run) -> tuple[Any, ...]:
+    return ("branch",) if _branch(run) else (run.type, run.name, *run.tags)
+
+
+def _content(run: _Run) -> tuple[str, int, str]:
     text = _UUID.sub("", "\n".join(_block(run, {}, ())))
-    return (step is None, step or 0, [tag for tag in run.tags if tag.startswith("map:")], run.name, text)
+    return (_branch(run), len(text), text)
 
 
 # --- the text -------------------------------------------------------------------------------------
@@ -197,7 +203,8 @@ def _text(value: Any) -> str:
         case Generation():
             return _text(getattr(value, "message", value.text))
         case Mapping():
-            return "{" + ", ".join(f"{_text(str(key))}: {_text(part)}" for key, part in value.items()) + "}"
+            pairs = sorted((str(key), part) for key, part in value.items())
+            return "{" + ", ".join(f"{_text(key)}: {_text(part)}" for key, part in pairs) + "}"
         case list() | tuple():
             return f"[{', '.join(map(_text, value))}]"
         case _:
