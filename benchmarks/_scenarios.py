@@ -12,6 +12,8 @@ from langchain_core.callbacks import CallbackManager
 from langchain_core.runnables import Runnable
 
 from benchmarks import _workloads as work
+from benchmarks._compare import comparisons
+from benchmarks._face import faces
 from benchmarks._kinds import (
     Measure,
     Reading,
@@ -37,7 +39,7 @@ FIVE: Final = ("values", "updates", "custom", "messages", "debug")
 
 def scenarios() -> tuple[Scenario, ...]:
     """Every scenario, in the order of the table."""
-    found = (*_rows_of_nodes(), *_chains(), *_linearity(), *_others(), *_yardsticks())
+    found = (*_rows_of_nodes(), *_chains(), *faces(), *_linearity(), *_others(), *comparisons(), *_yardsticks())
     return tuple(Scenario(name=name, measure=measure) for name, measure in found)
 
 

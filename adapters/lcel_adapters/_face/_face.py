@@ -7,7 +7,7 @@ import typing
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
@@ -133,7 +133,8 @@ class LegacyFace(Runnable[Any, Any]):
         self.graph = silent.graph
         self.input = input
         self.output = output
-        name, self._speaker = speaker
+        name, runnable = speaker
+        self._speaker: Any = runnable
         copy: Any = silent.copy(lambda node, action: place_of(node, action, speaks=node == name, runs=self._speaker))
         self._copies = {True: copy, False: silent.unsaved(copy)}
 
@@ -336,10 +337,10 @@ class StepsFace(LegacyFace):
         return self._described(self.output).get_output_schema(config)
 
     def get_input_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
-        return self._described(self.input).get_input_jsonschema(config)
+        return cast("dict[str, Any]", self._described(self.input).get_input_jsonschema(config))
 
     def get_output_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
-        return self._described(self.output).get_output_jsonschema(config)
+        return cast("dict[str, Any]", self._described(self.output).get_output_jsonschema(config))
 
     def _described(self, mapping: Any) -> Any:
         """Who describes a side of the face: the graph if that side is the graph's own, the types above if it is not."""

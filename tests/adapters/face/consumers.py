@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from langchain_core.documents import Document
@@ -18,7 +18,7 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrou
 
 from tests.support.models import TEXT, Shelf, StreamingChat
 
-Check = Callable[[Any], Awaitable[bool]]
+Check = Callable[[Any], Coroutine[Any, Any, bool]]
 CHECKS: dict[str, Check] = {}
 ASKED = {"question": "parrots"}
 
@@ -126,7 +126,7 @@ async def _(r: Any) -> bool:
 
 @check("the last on_chain_end is a string to be stripped")
 async def _(r: Any) -> bool:
-    return (await of(r, "on_chain_end"))[-1]["data"]["output"].strip() == TEXT
+    return bool((await of(r, "on_chain_end"))[-1]["data"]["output"].strip() == TEXT)
 
 
 @check("seq:step:3 and main_chain on tokens")

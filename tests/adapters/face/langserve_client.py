@@ -51,7 +51,7 @@ WAYS: dict[str, Callable[[Any], Awaitable[Any]]] = {
 async def _ask(server: str, path: str) -> dict[str, Any]:
     from langserve import RemoteRunnable
 
-    remote = RemoteRunnable(f"{server}{path}/")
+    remote: Any = RemoteRunnable(f"{server}{path}/")
     heard = {name: await ask(remote) for name, ask in WAYS.items()}
     text = json.dumps(heard).replace(path, "/route")
     return dict(json.loads(text))

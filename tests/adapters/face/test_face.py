@@ -144,11 +144,11 @@ def test_the_description_is_the_chains(lib: Library) -> None:
 def test_batch(lib: Library, colour: Colour) -> None:
     """``batch`` answers every input in its order, each under a root run of its own."""
     inputs = [{"topic": topic} for topic in ("parrots", "crows", "owls")]
-    for kwargs in ({}, {"config": {"max_concurrency": 1}}, {"return_exceptions": True}):
+    for more in ({}, {"return_exceptions": True}):
         tracer = Recorder()
-        config = {**kwargs.get("config", {}), "callbacks": [tracer]}
-        face = face_of(lib, _rag())
-        found = face.batch(inputs, config) if colour is SYNC else run(face.abatch(inputs, config))
+        config: RunnableConfig = {"max_concurrency": 2, "callbacks": [tracer]}
+        face: Any = face_of(lib, _rag())
+        found = face.batch(inputs, config, **more) if colour is SYNC else run(face.abatch(inputs, config, **more))
         assert found == [TEXT] * 3
         assert [root.name for root in tracer.roots] == ["rag"] * 3
 
@@ -264,12 +264,13 @@ def test_no_second_root_in_a_tracer_of_the_environment(
     sink = _Sink()
     monkeypatch.setenv(variable, "true")
     monkeypatch.setattr(tracers, "get_client", lambda: sink)
-    utils.get_env_var.cache_clear()
+    forget: Any = utils.get_env_var
+    forget.cache_clear()
     try:
         getattr(colour, how)(face_of(lib, _rag()), VALUE)
     finally:
         monkeypatch.delenv(variable)
-        utils.get_env_var.cache_clear()
+        forget.cache_clear()
     assert [name for name, is_root in sink.names if is_root] == ["rag"]
     assert sorted(name for name, _ in sink.names) == ["ChatPromptTemplate", "StrOutputParser", "StreamingChat", "rag"]
 
@@ -433,7 +434,7 @@ def test_a_slow_reader_holds_the_chain(lib: Library, colour: Colour) -> None:
 
     face = face_of(lib, chat_chain() | RunnableGenerator(count, acount))
     if colour is SYNC:
-        stream = face.stream(VALUE)
+        stream: Any = face.stream(VALUE)
         assert next(stream) == "A"
         time.sleep(0.05)
         assert made == ["A"]

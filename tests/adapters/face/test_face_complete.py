@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from typing import Any
 
 import langchain_core
 import pytest
@@ -60,9 +61,9 @@ def _modules() -> Iterator[str]:
             yield module.name
 
 
-def _runnables() -> dict[str, type[Runnable]]:
+def _runnables() -> dict[str, type[Runnable[Any, Any]]]:
     """Every public class of runnables that core has, by name."""
-    found: dict[str, type[Runnable]] = {}
+    found: dict[str, type[Runnable[Any, Any]]] = {}
     for name in _modules():
         try:
             module = importlib.import_module(name)
@@ -79,7 +80,7 @@ def _name(cls: type) -> str:
     return cls.__name__.partition("[")[0]
 
 
-def _decided(cls: type[Runnable]) -> bool:
+def _decided(cls: type[Runnable[Any, Any]]) -> bool:
     """Whether a class is in a table, or is one of a class in it and says nothing else about how it runs."""
     return _name(cls) in ABSTRACT or any(_name(base) in BEHIND_THE_FACE for base in cls.__mro__)
 

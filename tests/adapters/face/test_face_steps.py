@@ -99,7 +99,7 @@ def test_models_and_tools_inside_a_function_hang_under_its_run(lib: Library, col
 
     def ask(state: State, config: RunnableConfig) -> State:
         length = MULTIPLY.invoke({"a": 2, "b": 3})
-        return {"answer": StreamingChat().invoke(state["topic"], config).content, "length": length}
+        return {"answer": str(StreamingChat().invoke(state["topic"], config).content), "length": length}
 
     tracer = Recorder()
     face = _face(lib, ("ask", ask))
@@ -157,7 +157,7 @@ def test_tokens_are_seen_inside_functions_and_subgraphs(lib: Library) -> None:
     """Events show the tokens of models in plain nodes and in subgraphs, under the caller's root."""
 
     async def ask(state: State) -> State:
-        return {"topic": (await StreamingChat().ainvoke(state["topic"])).content}
+        return {"topic": str((await StreamingChat().ainvoke(state["topic"])).content)}
 
     inner = _line(lib, ("chat", as_node(_rag(), input={"topic": "topic"}, output="answer")))
     events = ASYNC.observe_events(_face(lib, ("ask", ask), ("inner", inner)), "parrots")
