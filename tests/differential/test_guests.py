@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import InjectedToolCallId, tool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_config, get_store, get_stream_writer
 from langgraph.errors import NodeInterrupt
-from langgraph.func import task
+from langgraph.func import entrypoint, task
 from langgraph.graph import StateGraph
 from langgraph.graph.message import push_message
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolNode, ToolRuntime
@@ -24,8 +25,8 @@ from typing_extensions import TypedDict
 import lcel_compat
 from tests.differential.scenarios.play import Recording, Scenario, assert_same_play, is_racing, oracle, play
 from tests.differential.scenarios.stage import Log, Stage
-from tests.differential.scenarios.steps import Step, command, history, ran, resume, state, stream
-from tests.differential.scenarios.streams import EVENTS
+from tests.differential.scenarios.steps import Step, answer, command, history, ran, resume, saved, state, stream, update
+from tests.differential.scenarios.streams import EVENTS, VIEWS
 from tests.support.colours import ASYNC, SYNC, Colour
 from tests.support.engines import LANGGRAPH, OURS
 
@@ -293,7 +294,7 @@ def tools_by_packets(stage: Stage) -> Any:
 def inner(stage: Stage, *names: str, **options: Any) -> Any:
     """Return a graph of LangGraph's with a question in its middle, to be used as a node."""
     builder = StateGraph(Log)
-    ask = stage.node("ask", lambda state: {"log": [f"got {interrupt(len(state['log']))}"]})
+    ask = stage.node("ask", lambda state: {"log": [f"got {interrupt(str(len(state['log'])))}"]})
     for name in ("first", "ask", "last"):
         builder.add_node(name, ask if name == "ask" else stage.node(name))
     builder.set_entry_point("first").add_edge("first", "ask").add_edge("ask", "last")
@@ -389,6 +390,74 @@ def context_of_an_inner_graph(stage: Stage) -> Any:
     return builder.compile(checkpointer=stage.saver, store=InMemoryStore())
 
 
+def _drains(stage: Stage, one: Any) -> Any:
+    """Return a node that asks its run to stop, by the runtime it finds."""
+
+    def work(state: Any) -> Any:
+        control = one().control
+        control.request_drain("deploy")
+        return {"log": [f"asked {control.drain_reason}"]}
+
+    return stage.node("drains", work)
+
+
+@scenario(stream(BIRDS), state(), stream(None), state(), ran(), theirs=True)
+def graph_node_drains(stage: Stage) -> Any:
+    """A node of LangGraph's graph asks the whole run to stop between two supersteps."""
+    builder = StateGraph(Log).add_node("drains", _drains(stage, get_runtime)).add_node("more", stage.node("more"))
+    sub = builder.set_entry_point("drains").add_edge("drains", "more").compile()
+    return stage.graph({"sub": sub, "after": None}, "^>sub>after>$")
+
+
+@scenario(
+    stream(BIRDS),
+    update({"log": ["by hand"]}, within="sub"),
+    state(subgraphs=True),
+    state(within="sub"),
+    history(within="sub"),
+    resume("yes"),
+    state(),
+    theirs=True,
+)
+def graph_node_updated(stage: Stage) -> Any:
+    """The state of LangGraph's graph is changed by hand while it waits."""
+    return stage.graph({"sub": inner(stage), "after": None}, "^>sub>after>$")
+
+
+@scenario(stream(BIRDS), state(subgraphs=True), answer({"2": "two", "3": "three"}), state(), ran(), theirs=True)
+def graph_nodes_at_once(stage: Stage) -> Any:
+    """Two tasks run LangGraph's graph at once, and wait for an answer each."""
+    builder = stage.builder({"sub": inner(stage)}, "sub>$")
+    packets = [stage.lib.Send("sub", {"log": ["x"] * n}) for n in (1, 2)]
+    builder.add_conditional_edges(stage.lib.START, lambda state: packets, ["sub"])
+    return builder.compile(checkpointer=stage.saver)
+
+
+@scenario(stream(BIRDS, durability="exit"), saved(), resume("yes", durability="sync"), saved(), theirs=True)
+def graph_node_saved_at_the_end(stage: Stage) -> Any:
+    """LangGraph's graph is saved when the run around it is."""
+    return stage.graph({"sub": inner(stage), "after": None}, "^>sub>after>$")
+
+
+@scenario(stream(BIRDS), resume("yes"), state(), theirs=True)
+def functional_api(stage: Stage) -> Any:
+    """What LangGraph's functional API makes is a graph, too, and its tasks are its own."""
+
+    @task
+    def double(text: str) -> str:
+        return text * 2
+
+    def flow(state: Any) -> Any:
+        return {"log": [double(interrupt("what?")).result()]}
+
+    async def aflow(state: Any) -> Any:
+        return {"log": [await double(interrupt("what?"))]}
+
+    work: Any = aflow if stage.colour == "async" else flow
+    work.__name__ = "flow"
+    return stage.graph({"sub": entrypoint()(work), "after": None}, "^>sub>after>$")
+
+
 @scenario(stream(BIRDS), command(resume="yes", update={"log": ["said"]}), state(), theirs=True)
 def resumed_with_an_update(stage: Stage) -> Any:
     """The answer comes with an update of the state."""
@@ -412,6 +481,21 @@ def test_events_of_pieces_in_our_graph(case: Scenario, colour: Colour) -> None:
     if colour is SYNC and case.name in THEIRS:
         expected, actual = without_chunks(expected), without_chunks(actual)
     assert_same_play(expected, actual, EVENTS, racing=is_racing(case))
+
+
+def test_graph_in_a_node_that_is_tried_again(colour: Colour) -> None:
+    """LangGraph's graph goes on where it failed when its node is tried again.
+
+    LangGraph tells it to, too, but lets it begin anew under another namespace: its count of graphs goes on.
+    """
+    stage = Stage(lib=OURS, colour=colour.name, saver=InMemorySaver())
+    builder = StateGraph(Log).add_node("first", stage.node("first"))
+    builder.add_node("bad", stage.fails("bad", times=1)).set_entry_point("first").add_edge("first", "bad")
+    outer = stage.builder({}, "")
+    outer.add_node("sub", builder.compile(), retry_policy=RetryPolicy(initial_interval=0.001, jitter=False))
+    graph = outer.add_edge(stage.lib.START, "sub").compile(checkpointer=stage.saver)
+    done = colour.invoke(graph, BIRDS, {"configurable": {"thread_id": "1"}})
+    assert [done["log"], dict(stage.ran)] == [["birds", "birds", "first", "bad"], {"first": 1, "bad": 2}]
 
 
 # our graphs as nodes of LangGraph's
@@ -439,7 +523,7 @@ def answered(value: Any, **options: Any) -> Step:
 
 def asking(stage: Stage, **options: Any) -> Any:
     """Return a graph with a question in its middle."""
-    ask = stage.node("ask", lambda state: {"log": [f"got {stage.lib.interrupt(len(state['log']))}"]})
+    ask = stage.node("ask", lambda state: {"log": [f"got {stage.lib.interrupt(str(len(state['log'])))}"]})
     return stage.sub({"first": None, "ask": ask, "last": None}, "^>first>ask>last>$", **options)
 
 
@@ -511,6 +595,43 @@ def our_command_to_the_parent(outer: Stage, stage: Stage) -> Any:
     return outer.graph({"sub": sub, "never": None, "target": None}, "^>sub>never target>$")
 
 
+@hosted(stream(BIRDS), state(), stream(None), state(), ran())
+def our_graph_drains(outer: Stage, stage: Stage) -> Any:
+    """A node of the inner graph asks the whole run to stop between two supersteps."""
+    drains = _drains(stage, stage.lib.get_runtime if stage.lib is OURS else get_runtime)
+    sub = stage.sub({"drains": drains, "more": None}, "^>drains>more>$")
+    return outer.graph({"sub": sub, "after": None}, "^>sub>after>$")
+
+
+@hosted(stream(BIRDS), state(), history(), ran())
+def our_graph_tried_again(outer: Stage, stage: Stage) -> Any:
+    """The inner graph fails in a node that is tried again: it goes on where it failed."""
+    sub = stage.sub({"first": None, "bad": stage.fails("bad", times=1)}, "^>first>bad>$")
+    builder = outer.builder({}, "")
+    builder.add_node("sub", sub, retry_policy=RetryPolicy(initial_interval=0.001, jitter=False))
+    return builder.add_edge(outer.lib.START, "sub").compile(checkpointer=stage.saver)
+
+
+@hosted(
+    stream(BIRDS),
+    update({"log": ["by hand"]}, within="sub"),
+    state(subgraphs=True),
+    state(within="sub"),
+    history(within="sub"),
+    answered("yes"),
+    state(),
+)
+def our_graph_updated(outer: Stage, stage: Stage) -> Any:
+    """The state of the inner graph is changed by hand while it waits."""
+    return outer.graph({"sub": asking(stage), "after": None}, "^>sub>after>$")
+
+
+@hosted(stream(BIRDS, durability="exit"), saved(), answered("yes", durability="sync"), saved())
+def our_graph_saved_at_the_end(outer: Stage, stage: Stage) -> Any:
+    """The inner graph is saved when the run around it is."""
+    return outer.graph({"sub": asking(stage), "after": None}, "^>sub>after>$")
+
+
 @hosted(stream(BIRDS, context={"user": "ann"}), state())
 def our_graph_in_a_context(outer: Stage, stage: Stage) -> Any:
     """The inner graph has the context, the store and the writer of the graph around it."""
@@ -564,6 +685,16 @@ def test_events_of_our_graph_in_langgraphs(case: Scenario) -> None:
     """The events are the same, too."""
     expected = oracle(case, ASYNC, EVENTS)
     assert_same_play(expected, play(case, ASYNC, OURS, view=EVENTS), EVENTS, racing=is_racing(case))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [*SCENARIOS, *HOSTED], ids=lambda case: case.name)
+def test_other_views(case: Scenario, colour: Colour) -> None:
+    """Modes alone, without what graphs inside do, and the parts of version 2 show the same as well."""
+    racing = is_racing(case)
+    for view in [view for view in VIEWS if view.name in ("updates", "custom", "messages", "parts")]:
+        if not (racing and view.version):  # parts of tasks that run at once have no order
+            assert_same_play(oracle(case, colour, view), play(case, colour, OURS, view=view), view, racing=racing)
 
 
 # what is refused
