@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 
@@ -96,9 +96,13 @@ def _wrap_class(family: Family, cls: type) -> None:
             continue
         for name, shape in family.methods.items():
             make = vars(owner).get(name)
-            if callable(make) and (owner, name) not in _WRAPPERS.wrapped:
+            if (owner, name) not in _WRAPPERS.wrapped and _is_method(make):
                 _WRAPPERS.wrapped.add((owner, name))
                 _WRAPPERS.replace(owner, name, _wrapper(family, shape, make))
+
+
+def _is_method(made: Any) -> TypeGuard[Callable[..., Any]]:
+    return callable(made) and not isinstance(made, staticmethod | classmethod)
 
 
 def _wrapper(family: Family, shape: Shape, make: Callable[..., Any]) -> Callable[..., Any]:
