@@ -12,11 +12,12 @@ from typing import Any
 
 from lcel_compat._asyncio import GRACE, settle, to_the_end
 from lcel_compat._execute import ASYNC, SYNC, execute, run_async, run_sync
+from lcel_compat._instructions import Call, Drain, Finished, Instruction, Start, Stop, Wait
 from lcel_compat._machine import Task
 from lcel_compat._mailbox import UNLIMITED, AsyncMailbox, Give, Mailbox, ThreadMailbox
 from lcel_compat._program import Program
 from lcel_compat._request import Request
-from lcel_compat._session import Call, Drain, Finished, Instruction, Session, Start, Stop, Wait
+from lcel_compat._session import Session
 from lcel_compat.errors import NodeCancelledError
 from lcel_compat.modes import LIVE
 from lcel_compat.types import Interrupt

@@ -18,9 +18,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
-from uuid import UUID, uuid4
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 from lcel_compat._answers import Answers, common_answer, given_to
 from lcel_compat._begin import Continued, begin_saved, begin_unsaved
@@ -29,18 +29,20 @@ from lcel_compat._constants import INTEGRATION, NAMESPACE_SEPARATOR, RESUME, TAS
 from lcel_compat._context import TaskScope
 from lcel_compat._core import langsmith_tracer
 from lcel_compat._execute import ASYNC, ChainRun, Colour, Frame
+from lcel_compat._instructions import DRAIN, STOP, WAIT, Call, Conduct, Finished, Instruction, Start, Stop
 from lcel_compat._keep import Keeper, patched
-from lcel_compat._log import Asked, Emitted, Log, Reader, TaskFinished
-from lcel_compat._machine import Machine, Task, keys_of
+from lcel_compat._log import Asked, Emitted, Log, TaskFinished
+from lcel_compat._machine import Machine, Task
 from lcel_compat._mailbox import Mailbox
 from lcel_compat._program import Program
+from lcel_compat._readers import RootChunks, readers
 from lcel_compat._request import Request
 from lcel_compat._runs import OwnRun, node_run, root_run
 from lcel_compat._serde import from_wire_writes, to_wire_writes
-from lcel_compat._sink import Emit, Sink
+from lcel_compat._sink import Sink
 from lcel_compat._snapshot import checkpointed
 from lcel_compat.errors import GraphBubbleUp, GraphDrained, GraphInterrupt, StepTimeoutError
-from lcel_compat.modes import CAPTURED, MODES, Scope
+from lcel_compat.modes import CAPTURED
 from lcel_compat.runtime import ExecutionInfo, RunControl, Runtime, coerce_context, server_info_of
 from lcel_compat.types import Durability, Interrupt
 
@@ -50,77 +52,6 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from langgraph.cache.base import BaseCache
     from langgraph.checkpoint.base import BaseCheckpointSaver
-
-
-@dataclass(slots=True)
-class Call:
-    """Finish a call that may have to be awaited; a ``final`` one is finished even if the run is cancelled meanwhile."""
-
-    result: Any
-    final: bool = False
-
-
-@dataclass(slots=True)
-class Start:
-    """Run a node; ``Finished`` goes to the mailbox when it is done. ``beside``: others run at the same time."""
-
-    task: Task
-    beside: bool
-
-
-class Wait:
-    """Hand out items as they come until a node is done; come back with its ``Finished``."""
-
-
-class Drain:
-    """Hand out the items that are there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End what runs, and come back when it has ended or a bound is over; ``heard``: what it still says is shown."""
-
-    heard: bool = False
-
-
-WAIT: Final = Wait()
-DRAIN: Final = Drain()
-STOP: Final = Stop()
-Instruction: TypeAlias = Call | Start | Wait | Drain | Stop
-Conduct: TypeAlias = Generator[Instruction, Any, Any]
-
-
-@dataclass(slots=True, kw_only=True)
-class Finished:
-    """What a driver posts when a node is done, with what it raised, if it did."""
-
-    task: Task
-    error: BaseException | None = None
-
-
-class RootChunks:
-    """Makes the items of a mode the chunks of the graph's own run.
-
-    ``astream_events`` taps what ``astream`` would yield, so the root's ``on_chain_stream`` events carry items of
-    the mode that was asked for (EVENTS.md, rule 2), ``updates`` unless said otherwise.
-    """
-
-    def __init__(self) -> None:
-        self._capture: Capture | None = None
-        self._run_id: UUID | None = None
-
-    def attach(self, capture: Capture, run_id: UUID) -> None:
-        """From now on chunks go to this run."""
-        self._capture, self._run_id = capture, run_id
-
-    def emit(self, label: str | None) -> Emit:
-        """What takes the items of one mode."""
-
-        def take(item: Any) -> None:
-            if self._capture is not None and self._run_id is not None:
-                self._capture.chunk(self._run_id, item if label is None else (label, item))
-
-        return take
 
 
 class Session:
@@ -165,7 +96,7 @@ class Session:
         inherited = () if around is None else around.sinks
         self.sinks: tuple[Sink, ...] = (*inherited, own) if request.below else inherited
         self._chunks = RootChunks()
-        self.log = Log(self._readers(own, inherited))
+        self.log = Log(readers(request, program, self.namespace, own=own, inherited=inherited, chunks=self._chunks))
         self.keeper = self._keeper()
         self.machine = Machine(
             program,
@@ -181,38 +112,6 @@ class Session:
         self._runtime: Runtime[Any] | None = None
         self._cache: BaseCache[Any] | None = request.settings.cache or (None if around is None else around.cache)
         self.frame: Frame
-
-    def _readers(self, own: Sink, inherited: tuple[Sink, ...]) -> list[Reader]:
-        """What reads the run's log: the consumer's modes, the root's chunks, consumers of graphs around this."""
-        request, modes = self.request, own.modes
-        namespace = tuple(self.namespace.split(NAMESPACE_SEPARATOR)) if self.namespace else ()
-        scope = Scope(
-            output_keys=keys_of(request.output_keys),
-            state_keys=self._program.state,
-            is_root=self._program.is_root or isinstance(request.output_keys, str),
-            namespace=namespace,
-            input=request.value,
-            event_filter=request.event_filter,
-            error_events=request.error_events,
-            below=request.below or request.as_parts,
-        )
-
-        def placed(mode: str) -> bool:
-            return mode == "messages" and scope.below
-
-        def stands(mode: str) -> tuple[str, ...]:
-            return () if mode == "events" else namespace
-
-        readers = [Reader(MODES[m](scope), own.emit(stands(m), m, placed=placed(m))) for m in MODES if m in modes]
-        readers += [Reader(MODES[m](scope), own.print(stands(m), m, placed=placed(m))) for m in own.printed]
-        if "events" in modes:
-            labels = {mode: mode if request.chunks_labelled else None for mode in request.chunk_modes}
-            readers += [Reader(MODES[m](scope), self._chunks.emit(label)) for m, label in labels.items()]
-        for sink in inherited:
-            # Callbacks reach the outer run by themselves; its own writer serves a graph that asks for ``custom``.
-            left = CAPTURED | ({"custom"} & set(modes))
-            readers += [Reader(MODES[m](scope), sink.emit(namespace, m)) for m in MODES if m in {*sink.modes} - left]
-        return readers
 
     def _keeper(self) -> Keeper | None:
         """What saves the run: the graph's own saver, or that of the graph around it."""
