@@ -300,10 +300,13 @@ class Session:
     def _streams_for(self, handler: Any) -> bool:
         """Whether nodes are streamed because of a handler that was there before this run.
 
-        In a synchronous run LangGraph never does. Here it is done for a graph inside another graph whose synchronous
-        events are asked for, so that they are those of an asynchronous run.
+        In a synchronous run LangGraph never does. Here it is done for a graph that is a node of another graph whose
+        synchronous events are asked for, so that they are those of an asynchronous run. A graph that a function calls
+        with ``invoke`` is not: it has no chunks in an asynchronous run either.
         """
-        return is_marked(handler) if self._colour is ASYNC else isinstance(handler, Capture) and handler.threaded
+        if self._colour is ASYNC:
+            return is_marked(handler)
+        return isinstance(handler, Capture) and handler.threaded and bool(self.request.modes)
 
     def _writer(self) -> Any:
         log = self.log

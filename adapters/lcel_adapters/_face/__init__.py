@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lcel_adapters._face._face import LegacyFace, as_lcel
+from lcel_adapters._face._base import LegacyFace
+from lcel_adapters._face._lcel import as_lcel
 from lcel_adapters._face.errors import FaceError, FaceInterruptError
 
 __all__ = ["FaceError", "FaceInterruptError", "LegacyFace", "as_lcel"]

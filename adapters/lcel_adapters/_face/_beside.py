@@ -42,6 +42,7 @@ class Beside:
 
     Attributes:
         surroundings: The caller's context.
+        config: The graph's configuration.
         scope: How a node's work is shown.
         opens: Whether a node that is no adapted runnable gets a run of its own.
         streaming: Whether runnables are streamed, because the face was.
@@ -53,6 +54,7 @@ class Beside:
     """
 
     surroundings: Surroundings
+    config: RunnableConfig
     scope: Scope
     opens: bool = True
     streaming: bool = False
@@ -77,10 +79,15 @@ class Beside:
         silent.run(current.set, self)
         return silent
 
-    def within(self, config: RunnableConfig) -> Context:
-        """The context for a subgraph that runs in this one, shown under the run that a configuration is in."""
-        scope = inside(config)
-        return Beside(surroundings=Surroundings(), scope=scope, opens=False, streaming=self.streaming).enter()
+    def within(self, config: RunnableConfig) -> Beside:
+        """The same for a subgraph that runs in this context, shown under the run that a configuration is in."""
+        return Beside(
+            surroundings=Surroundings(),
+            config=muted(config),
+            scope=inside(config),
+            opens=False,
+            streaming=self.streaming,
+        )
 
 
 MakeBeside: TypeAlias = Callable[[], Beside]
@@ -123,9 +130,15 @@ def inside(config: RunnableConfig) -> Scope:
 
 
 def muted(config: RunnableConfig | None) -> RunnableConfig:
-    """The configuration of a silent graph: what shapes a run and what nodes may read, but nobody who listens."""
-    kept = {key: value for key, value in (config or {}).items() if key not in _LISTENING}
-    return cast("RunnableConfig", kept)
+    """The configuration of a silent graph: what shapes a run and what nodes may read, but nobody who listens.
+
+    Like any runnable a graph takes from the surrounding configuration what it is not given (``ensure_config``); the
+    silence hides that from it, so it is put in here.
+    """
+    around = var_child_runnable_config.get() or {}
+    given = {key: value for key, value in (config or {}).items() if value is not None}
+    merged = {**around, **given}
+    return cast("RunnableConfig", {key: value for key, value in merged.items() if key not in _LISTENING})
 
 
 _LISTENING: Final = frozenset({"callbacks", "run_id", "run_name", "tags"})

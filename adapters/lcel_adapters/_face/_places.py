@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from lcel_adapters._face._beside import Beside, current, muted
+from lcel_adapters._face._beside import Beside, current
 from lcel_adapters._face._surroundings import lent
 from lcel_adapters._node import RunnableNode
 from lcel_compat._core import var_child_runnable_config
@@ -141,13 +141,14 @@ class GraphWork:
 
     def invoke(self, state: Any, config: RunnableConfig, beside: Beside) -> Any:
         """Run the graph in this thread."""
-        silent = beside.within(config)
-        return silent.run(self.silent.invoke, state, muted(config))
+        inner = beside.within(config)
+        return inner.enter().run(self.silent.invoke, state, inner.config)
 
     def ainvoke(self, state: Any, config: RunnableConfig, beside: Beside) -> Awaitable[Any]:
         """Run the graph in a task of its own."""
-        silent = beside.within(config)
-        return asyncio.get_running_loop().create_task(self.silent.ainvoke(state, muted(config)), context=silent)
+        inner = beside.within(config)
+        work = self.silent.ainvoke(state, inner.config)
+        return asyncio.get_running_loop().create_task(work, context=inner.enter())
 
 
 @contextmanager

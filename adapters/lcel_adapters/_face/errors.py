@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from lcel_compat.errors import GraphError
@@ -42,3 +43,8 @@ class RunEnded(BaseException):
 
     No ``Exception``, so that no retry policy and no handler of errors keeps the graph alive.
     """
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as messages show them."""
+    return ", ".join(repr(name) for name in names)

@@ -9,6 +9,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
@@ -212,7 +213,7 @@ class Reader:
     def _step(self, name: str, data: object, deviations: Mapping[str, object], names: Names) -> int:
         text = self._identifiers.text(data, names)
         more = f',"with":{self._identifiers.text(deviations, names)}' if deviations else ""
-        return self._texts.number(f'{{"event":{text_of(name)},"data":{text}{more}}}')
+        return self._texts.number(f'{{"event":{_quoted(name)},"data":{text}{more}}}')
 
     def _add_by_key(
         self, run: Run, name: str, chunk: dict[str, Any], deviations: Mapping[str, object], position: int
@@ -276,6 +277,11 @@ class _Facts:
 def _extra(event: Mapping[str, object]) -> dict[str, object]:
     missing = {key: "(missing)" for key in ("name", "tags", "metadata", "data", "run_id") if key not in event}
     return {**{key: value for key, value in event.items() if key not in _OWN}, **missing}
+
+
+@lru_cache(256)
+def _quoted(name: str) -> str:
+    return text_of(name)
 
 
 def _word(value: object) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, cast
+from typing import Final, TypeGuard, cast
 
 from lcel_compat.events import JsonValue, to_jsonable
 
@@ -117,6 +117,8 @@ class Identifiers:
 
     def text(self, value: object, names: Names) -> str:
         """The text of any value, its made identifiers replaced by ``names``."""
+        if type(value) is dict and len(value) == 1 and _is_word(word := value.get("chunk")):
+            return f'{{"chunk":{text_of(word)}}}'  # What most events of most recordings hold, without the walk.
         plain = to_jsonable(value)
         text = text_of(plain)
         return text if _ID.search(text) is None else self._named(text, plain, names)
@@ -135,6 +137,11 @@ class Identifiers:
             self._made.update(_bare(match) for match in _ID.findall(text))
         if identifier not in self._made:
             self._data.add(identifier)
+
+
+def _is_word(value: object) -> TypeGuard[str]:
+    """Whether a value is its own JSON, and too short for an identifier."""
+    return type(value) is str and len(value) < 32 and value.isascii()
 
 
 def _bare(identifier: str) -> str:

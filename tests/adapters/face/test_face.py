@@ -15,6 +15,8 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda, RunnableParallel
 from langchain_core.tracers import LangChainTracer
 from langchain_core.tracers.context import collect_runs, tracing_v2_enabled
+from langgraph.cache.memory import InMemoryCache
+from langgraph.checkpoint.memory import InMemorySaver
 from langsmith import Client
 
 from lcel_adapters import FaceError, FaceInterruptError, as_lcel, as_node
@@ -29,7 +31,7 @@ from tests.adapters.face.watch import (
     tree,
 )
 from tests.support.colours import ASYNC, SYNC, Colour, Raised, run
-from tests.support.engines import LANGGRAPH, OURS, Library
+from tests.support.engines import OURS, Library
 from tests.support.models import TEXT, ModelFault, StreamingChat, chat_chain
 from tests.support.normal import assert_same_events
 
@@ -114,7 +116,7 @@ def test_a_stream_goes_in_and_out_piece_by_piece(lib: Library, colour: Colour) -
         return state["x"]
 
     face = as_lcel(graph_of(lib, parser(), input=select), input="x", output="y")
-    assert colour.observe_stream(chain(face), "hi") == [word.upper() for word in [*WORDS, ""]]
+    assert colour.observe_stream(chain(face), "hi")[:4] == [word.upper() for word in WORDS]
     assert states == [TEXT]
 
 
@@ -168,6 +170,16 @@ def test_keys_that_the_state_lacks_reach_the_chain(lib: Library) -> None:
         return as_lcel(graph, input={"topic": "topic"}, output="y")
 
     assert_same_runnable(chain, face, {"topic": "parrots", "more": 1})
+
+
+@EACH_LIBRARY
+def test_a_face_is_one_step(lib: Library) -> None:
+    """Piped on, a bare sequence is taken apart by core into its steps; its face stays one, as a named chain does."""
+    piped = face_of(lib, chat_chain()) | str.upper
+    assert [step.get_name() for step in piped.steps] == ["RunnableSequence", "upper"]  # type: ignore[attr-defined]
+    named = chat_chain().with_config(run_name="RunnableSequence")
+    expected = ASYNC.observe_events(named | str.upper, VALUE)
+    assert_same_events(expected, ASYNC.observe_events(piped, VALUE))
 
 
 # Events ----------------------------------------------------------------------------------------------------
@@ -477,47 +489,41 @@ class _Flaky:
             yield piece
 
 
-@pytest.mark.langgraph
+@EACH_LIBRARY
 @pytest.mark.parametrize(("at", "expected"), [(0, ["a", "b", "c"]), (1, ["a", Raised("ModelFault", "broken off")])])
-def test_a_retried_node_never_repeats_a_chunk(at: int, expected: list[Any], colour: Colour) -> None:
+def test_a_retried_node_never_repeats_a_chunk(lib: Library, at: int, expected: list[Any], colour: Colour) -> None:
     """A retry policy tries again while nothing was handed out; after a chunk the error is the reader's, at once."""
-    from langgraph.types import RetryPolicy
-
     flaky = _Flaky(at)
-    policy = RetryPolicy(initial_interval=0.01, jitter=False, max_attempts=3, retry_on=ModelFault)
-    graph = graph_of(LANGGRAPH, RunnableGenerator(flaky.pieces, flaky.apieces), retry_policy=policy)
+    policy = lib.RetryPolicy(initial_interval=0.01, jitter=False, max_attempts=3, retry_on=ModelFault)
+    graph = graph_of(lib, RunnableGenerator(flaky.pieces, flaky.apieces), retry_policy=policy)
     assert colour.observe_stream(as_lcel(graph, input="x", output="y"), 1) == expected
     assert flaky.attempts == 2 - at
 
 
-@pytest.mark.langgraph
-def test_a_long_backoff_does_not_hold_the_error(colour: Colour) -> None:
+@EACH_LIBRARY
+def test_a_long_backoff_does_not_hold_the_error(lib: Library, colour: Colour) -> None:
     """After a chunk went out no retry is waited for: the error does not take the policy's interval to arrive."""
-    from langgraph.types import RetryPolicy
-
     flaky = _Flaky(1, times=9)
-    policy = RetryPolicy(initial_interval=20.0, max_attempts=9, retry_on=ModelFault)
-    graph = graph_of(LANGGRAPH, RunnableGenerator(flaky.pieces, flaky.apieces), retry_policy=policy)
+    policy = lib.RetryPolicy(initial_interval=20.0, max_attempts=9, retry_on=ModelFault)
+    graph = graph_of(lib, RunnableGenerator(flaky.pieces, flaky.apieces), retry_policy=policy)
     began = time.monotonic()
     found = colour.observe_stream(as_lcel(graph, input="x", output="y"), 1)
     assert found == ["a", Raised("ModelFault", "broken off")]
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.langgraph
+@EACH_LIBRARY
 @pytest.mark.parametrize("where", ["chain", "function"])
 @pytest.mark.parametrize("how", ["invoke", "observe_stream"])
-def test_an_interrupt_is_an_error(where: str, how: str, colour: Colour) -> None:
+def test_an_interrupt_is_an_error(lib: Library, where: str, how: str, colour: Colour) -> None:
     """An interrupt reached through the face raises, in the chain or in a node beside it; no empty answer."""
-    from langgraph.checkpoint.memory import InMemorySaver
-    from langgraph.types import interrupt
 
     def asks(value: Any) -> Any:
-        return {"y": interrupt("sure?")} if where == "function" else interrupt("sure?")
+        return {"y": lib.interrupt("sure?")} if where == "function" else lib.interrupt("sure?")
 
-    builder = LANGGRAPH.StateGraph(State)
+    builder = lib.StateGraph(State)
     builder.add_node("node", asks if where == "function" else as_node(RunnableLambda(asks), input="x", output="y"))
-    builder.add_edge(LANGGRAPH.START, "node")
+    builder.add_edge(lib.START, "node")
     face = as_lcel(builder.compile(checkpointer=InMemorySaver()), input="x", output="y")
     found: Any = None
     try:
@@ -527,15 +533,13 @@ def test_an_interrupt_is_an_error(where: str, how: str, colour: Colour) -> None:
     assert [item.error for item in found] == ["FaceInterruptError"]
 
 
-@pytest.mark.langgraph
-def test_threads(colour: Colour) -> None:
-    """A thread id passes through to the graph's saver; without one nothing is saved and nothing is asked for."""
-    from langgraph.checkpoint.memory import InMemorySaver
-
+@EACH_LIBRARY
+def test_threads(lib: Library, colour: Colour) -> None:
+    """A thread id passes through to the graph's saver, also from around the call; without one nothing is saved."""
     saver = InMemorySaver()
-    builder = LANGGRAPH.StateGraph(State)
+    builder = lib.StateGraph(State)
     builder.add_node("node", as_node(_rag(), input="x", output="y"))
-    builder.add_edge(LANGGRAPH.START, "node")
+    builder.add_edge(lib.START, "node")
     graph = builder.compile(checkpointer=saver)
     face = as_lcel(graph, input="x", output="y")
     assert colour.invoke(face, VALUE) == TEXT
@@ -543,17 +547,18 @@ def test_threads(colour: Colour) -> None:
     config: RunnableConfig = {"configurable": {"thread_id": "1"}}
     assert "".join(colour.observe_stream(face, VALUE, config)) == TEXT
     assert graph.get_state(config).values == {"x": VALUE, "y": TEXT}
+    outer = RunnableLambda(lambda value: face.invoke(value), afunc=lambda value: face.ainvoke(value))
+    around: RunnableConfig = {"configurable": {"thread_id": "2"}}
+    assert colour.invoke(outer, VALUE, around) == TEXT
+    assert graph.get_state(around).values == {"x": VALUE, "y": TEXT}
 
 
-@pytest.mark.langgraph
-def test_a_cache_is_refused() -> None:
+@EACH_LIBRARY
+def test_a_cache_is_refused(lib: Library) -> None:
     """A result from a cache has no runs to show, so a cached node is refused when the face is made."""
-    from langgraph.cache.memory import InMemoryCache
-    from langgraph.types import CachePolicy
-
-    builder = LANGGRAPH.StateGraph(State)
-    builder.add_node("node", as_node(_rag(), input="x", output="y"), cache_policy=CachePolicy())
-    builder.add_edge(LANGGRAPH.START, "node")
+    builder = lib.StateGraph(State)
+    builder.add_node("node", as_node(_rag(), input="x", output="y"), cache_policy=lib.CachePolicy())
+    builder.add_edge(lib.START, "node")
     with pytest.raises(FaceError, match="cache"):
         as_lcel(builder.compile(cache=InMemoryCache()))
 

@@ -46,17 +46,22 @@ class Drawn:
 
 
 @st.composite
-def graphs(draw: st.DrawFn, *, alone: bool | None = None, depth: int = 2) -> Drawn:
-    """Draw a graph of one to five nodes, ``alone`` in their supersteps or not, with subgraphs to a depth."""
+def graphs(draw: st.DrawFn, *, alone: bool | None = None, depth: int = 2, fails: bool = True) -> Drawn:
+    """Draw a graph of one to five nodes, ``alone`` in their supersteps or not, with subgraphs to a depth.
+
+    With ``fails``, nodes that are alone may fail.
+    """
     line = draw(st.booleans()) if alone is None else alone
     size = draw(st.integers(1, 5 if depth == 2 else 3))
-    kinds = tuple(draw(_kinds(line=line, depth=depth)) for _ in range(size))
+    back = draw(st.none() | _back(size, line=line))
+    drawn = (draw(_kinds(line=line, depth=depth, fails=fails)) for _ in range(size))
+    kinds = tuple("say" if back and kind == "quiet" else kind for kind in drawn)
     edges, routes = draw(_line(size) if line else _web(size))
     return Drawn(
         kinds=kinds,
         edges=frozenset(edges),
         routes=frozenset(routes),
-        back=draw(st.none() | _back(size, line=line)),
+        back=back,
         packets=None
         if line
         else draw(st.none() | st.tuples(st.integers(0, size - 1), st.sampled_from(("say", "ask")))),
@@ -67,11 +72,12 @@ def graphs(draw: st.DrawFn, *, alone: bool | None = None, depth: int = 2) -> Dra
     )
 
 
-def _kinds(*, line: bool, depth: int) -> st.SearchStrategy[str | Drawn]:
-    plain: st.SearchStrategy[Any] = st.sampled_from(ALONE if line else TOGETHER)
+def _kinds(*, line: bool, depth: int, fails: bool) -> st.SearchStrategy[str | Drawn]:
+    plain: st.SearchStrategy[Any] = st.sampled_from(ALONE if line and fails else TOGETHER)
     if not depth:
         return plain
-    return st.integers(0, 3).flatmap(lambda n: graphs(alone=line, depth=depth - 1) if n == 0 else plain)
+    inner = graphs(alone=line, depth=depth - 1, fails=fails)
+    return st.integers(0, 3).flatmap(lambda n: inner if n == 0 else plain)
 
 
 def _line(size: int) -> st.SearchStrategy[tuple[set[tuple[int, int]], set[Any]]]:
@@ -234,6 +240,16 @@ ACTIONS: dict[str, Callable[[int], Step]] = {
     "past": lambda number: past(number, lambda at: stream(None, at=at, extra=LIMIT)),
     "fork": lambda number: past(number, lambda at: update({"log": ["fork"]}, at=at)),
 }
+
+
+def remembers(spec: Drawn) -> bool:
+    """Whether a subgraph, at any depth, keeps its state from run to run."""
+    return any(isinstance(kind, Drawn) and (kind.memory or remembers(kind)) for kind in spec.kinds)
+
+
+def forgets(spec: Drawn) -> bool:
+    """Whether a subgraph, at any depth, is not saved."""
+    return any(isinstance(kind, Drawn) and (kind.memory is False or forgets(kind)) for kind in spec.kinds)
 
 
 def scenario_of(spec: Drawn, script: tuple[tuple[str, int], ...]) -> Scenario:

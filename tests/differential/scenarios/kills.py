@@ -6,7 +6,8 @@ the process had ended there. It knows which tasks' results were kept before, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -14,7 +15,9 @@ from uuid import uuid4
 
 from langgraph.checkpoint.memory import InMemorySaver
 
+from tests.differential.scenarios.savers import Place
 from tests.differential.scenarios.stage import Stage
+from tests.differential.scenarios.steps import Player, Step
 from tests.support.colours import SYNC, Colour, run
 from tests.support.engines import Library
 
@@ -91,6 +94,28 @@ class Mortal(InMemorySaver):
             self.life.finished.add(task_id)
 
 
+@contextmanager
+def _mortal(colour: Colour) -> Iterator[Mortal]:
+    yield Mortal()
+
+
+MORTAL = Place("mortal", _mortal)
+
+
+def dying(step: Step, at: int) -> Step:
+    """Do a step whose saver dies at an operation; what it gave until then is not looked at."""
+
+    def do(play: Player) -> None:
+        life: Life = play.stage.saver.life
+        life.begin(at)
+        try:
+            step.do(play)
+        finally:
+            life.begin(None)
+
+    return Step(name="died", do=do)
+
+
 @dataclass(frozen=True, slots=True)
 class Kill:
     """Where a run ends before its end: at the n-th operation of its saver, or after n items of its stream."""
@@ -133,7 +158,7 @@ def story(
         struck += cut or saver.life.dead
         operations += saver.life.spent
         saver.life.begin(None)
-        x, done = _next(lib, _state(colour, graph, config))
+        x, done = next_input(lib, _state(colour, graph, config))
         if done:
             life = saver.life
             values = _state(colour, graph, config).values
@@ -181,7 +206,7 @@ def _state(colour: Colour, graph: Any, config: Any) -> Any:
     return graph.get_state(config) if colour is SYNC else run(graph.aget_state(config))
 
 
-def _next(lib: Library, state: Any) -> tuple[Any, bool]:
+def next_input(lib: Library, state: Any) -> tuple[Any, bool]:
     """Return what a user would give the thread now, and whether there is nothing left to do.
 
     ``next`` is no sign of that: a task whose writes are kept is not in it, though its superstep is not finished.

@@ -199,6 +199,15 @@ def without_a_saver_interrupted(stage: Stage) -> Any:
     return stage.graph({"sub": inner, "c": None}, "^>sub>c>$")
 
 
+@scenario(stream(BIRDS), state(subgraphs=True), resume("yes"), stream(FISH), state(), saved())
+def saved_below_the_unsaved(stage: Stage) -> Any:
+    """Graphs inside one with ``checkpointer=False`` are saved by the graph further out."""
+    low = stage.sub({"x": None, "ask": stage.asks("ask", "which?")}, "^>x>ask>$")
+    lasting = stage.sub({"z": None}, "^>z>$", checkpointer=True)
+    middle = stage.sub({"lasting": lasting, "low": low}, "^>lasting>low>$", checkpointer=False)
+    return stage.graph({"mid": middle, "c": None}, "^>mid>c>$")
+
+
 @scenario(stream(BIRDS), stream(FISH), stream(BIRDS), state(), saved())
 def with_its_own_memory(stage: Stage) -> Any:
     """``checkpointer=True``: the subgraph's state lasts from run to run."""
