@@ -63,6 +63,8 @@ _MISSING: Final = {
     RUNTIME: "get_stream_writer, get_store, get_runtime",
 }
 """What is asked for by functions that we have too, when LangGraph was not loaded as the node began."""
+_OUR_COMMAND: Final = "returned unexpected type: <class 'lcel_compat.types.Command'>"
+"""What ``ToolNode`` says of a tool that returned our ``Command``."""
 
 
 def guest_keys(scope: TaskScope) -> Mapping[str, Any]:
@@ -288,14 +290,13 @@ def _interrupt(theirs: Any) -> Interrupt:
 def converted(error: Exception) -> Exception:
     """Ours for what LangGraph raises to say something to the graph around it; any other error as it is.
 
-    A key that is missing because LangGraph was imported while the node was running becomes an error that says so.
+    What LangGraph refuses because a piece of it met a piece of ours becomes an error that says what to import.
     """
     for cls in type(error).__mro__:
         if cls.__module__ == "langgraph.errors" and (convert := _RAISED.get(cls.__name__)):
             return _caused(convert(error), error)
-    if type(error) is KeyError and (function := _MISSING.get(str(error.args[0]))):
-        return _caused(_too_late(function), error)
-    return error
+    explained = _explained(error)
+    return error if explained is None else _caused(explained, error)
 
 
 _RAISED: Final[Mapping[str, Callable[[Any], Exception]]] = {
@@ -305,11 +306,19 @@ _RAISED: Final[Mapping[str, Callable[[Any], Exception]]] = {
 }
 
 
-def _too_late(function: str) -> RuntimeError:
-    return RuntimeError(
-        f"LangGraph's {function} was called in a node that had begun before LangGraph was imported. Import it from here"
-        " instead, from lcel_compat import " + function + ", or import LangGraph's at the top of the module."
-    )
+def _explained(error: Exception) -> Exception | None:
+    said = str(error.args[0]) if error.args and type(error) in (KeyError, TypeError) else ""
+    if type(error) is KeyError and (function := _MISSING.get(said)):
+        return RuntimeError(
+            f"LangGraph's {function} was called in a node that had begun before LangGraph was imported. Import it from"
+            f" here instead, from lcel_compat import {function}, or import LangGraph's at the top of the module."
+        )
+    if type(error) is TypeError and _OUR_COMMAND in said:
+        return TypeError(
+            f"{said}. What runs tools here is LangGraph's ToolNode, which takes no Command but its own: in such tools,"
+            " from langgraph.types import Command."
+        )
+    return None
 
 
 def _caused(new: Exception, old: Exception) -> Exception:

@@ -731,3 +731,14 @@ def test_tasks_of_the_functional_api(colour: Colour) -> None:
     graph = stage.graph({"a": stage.node("a", lambda state: {"log": [doubled(2)]})}, "^>a>$")
     with pytest.raises(RuntimeError, match="without @task"):
         colour.invoke(graph, BIRDS)
+
+
+def test_an_error_without_words(colour: Colour) -> None:
+    """What a node raises is looked at with care: an error need not say anything."""
+    stage = Stage(lib=OURS, colour=colour.name, saver=None)
+
+    def work(state: Any) -> Any:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        colour.invoke(stage.graph({"a": stage.node("a", work)}, "^>a>$"), BIRDS)
