@@ -121,6 +121,7 @@ CHAINS = st.recursive(
 
 @EACH_LIBRARY
 @pytest.mark.slow
+@settings(max_examples=max(10, settings.default.max_examples // 2))
 @given(make=CHAINS)
 def test_composed_at_random(lib: Library, make: Make) -> None:
     """Whatever a chain is composed of, its face cannot be told from it: v1, v2, the log, a tracer, in both colours."""
@@ -128,7 +129,7 @@ def test_composed_at_random(lib: Library, make: Make) -> None:
 
 
 @EACH_LIBRARY
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(make=CHAINS)
 def test_a_few_composed_at_random(lib: Library, make: Make) -> None:
     """The same for a few chains, where there is no time for many."""
