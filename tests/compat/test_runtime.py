@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from inspect import Parameter, signature
@@ -11,11 +12,24 @@ from typing import Any, TypedDict
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.runnables import RunnableConfig
+from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel, ValidationError
 
+from lcel_compat import START, StateGraph
 from lcel_compat import runtime as ours
-from lcel_compat.runtime import ExecutionInfo, RunControl, Runtime, ServerInfo, coerce_context, server_info_of
+from lcel_compat.errors import NodeError
+from lcel_compat.runtime import (
+    ExecutionInfo,
+    RunControl,
+    Runtime,
+    ServerInfo,
+    coerce_context,
+    get_runtime,
+    server_info_of,
+)
+from tests.support.colours import Colour
 
 INFO = ExecutionInfo(checkpoint_id="c", checkpoint_ns="a:t", task_id="t")
 
@@ -104,6 +118,63 @@ def test_get_runtime_outside_of_a_node() -> None:
     """Code that no node called is told where to call it."""
     with pytest.raises(RuntimeError, match=r"get_runtime\(\) was called outside of a node.*copy_context"):
         ours.get_runtime()
+
+
+class State(TypedDict, total=False):
+    """What the nodes below write."""
+
+    seen: list[Any]
+
+
+def graph_of(node: Any, colour: Colour, **options: Any) -> Any:
+    """Return a graph of one node, which is asynchronous where the colour is."""
+
+    @functools.wraps(node)
+    async def anode(*args: Any, **kwargs: Any) -> Any:
+        return node(*args, **kwargs)
+
+    builder = StateGraph(State, context_schema=Record)
+    builder.add_node("node", anode if colour.name == "async" else node)
+    return builder.add_edge(START, "node").compile(**options)
+
+
+def test_what_a_node_is_given(colour: Colour) -> None:
+    """A node finds the context in its declared form, the store, and which task of which thread it is."""
+
+    def node(state: State, runtime: Runtime[Record], store: BaseStore, config: RunnableConfig) -> State:
+        info = runtime.execution_info
+        assert info is not None
+        assert runtime.store is store
+        assert runtime == get_runtime(Record)
+        where = (info.checkpoint_ns == f"node:{info.task_id}", info.thread_id, info.node_attempt)
+        return {"seen": [runtime.context, where, config["configurable"]["checkpoint_ns"] == info.checkpoint_ns]}
+
+    store = InMemoryStore()
+    graph = graph_of(node, colour, store=store)
+    given = colour.invoke(graph, {}, {"configurable": {"thread_id": "t"}}, context={"user": "ann"})
+    assert given == {"seen": [Record("ann"), (True, "t", 1), True]}
+
+
+def test_what_a_node_is_given_where_there_is_none(colour: Colour) -> None:
+    """Without store and context a node finds none; the writer and the heartbeat may be called all the same."""
+
+    def node(state: State, runtime: Runtime[Any], store: Any = "unset", error: NodeError | None = None) -> State:
+        runtime.stream_writer("anybody?")
+        runtime.heartbeat()
+        return {"seen": [runtime.context, runtime.store, runtime.server_info, store, error, runtime.drain_requested]}
+
+    graph = graph_of(node, colour)
+    assert colour.invoke(graph, {}) == {"seen": [None, None, None, "unset", None, False]}
+
+
+def test_a_server_tells_who_asks(colour: Colour) -> None:
+    """What a LangGraph server puts into the configuration reaches nodes as ``server_info``."""
+
+    def node(state: State, runtime: Runtime[Any]) -> State:
+        return {"seen": [runtime.server_info]}
+
+    config = {"configurable": {"assistant_id": "a", "graph_id": "g"}}
+    assert colour.invoke(graph_of(node, colour), {}, config) == {"seen": [ServerInfo("a", "g")]}
 
 
 # beside LangGraph's
