@@ -433,6 +433,25 @@ def graph_nodes_at_once(stage: Stage) -> Any:
     return builder.compile(checkpointer=stage.saver)
 
 
+@scenario(stream(BIRDS), stream(BIRDS), state(), ran(), theirs=True)
+def graph_with_a_thread_of_its_own(stage: Stage) -> Any:
+    """LangGraph's graph is called on a thread of its own, with a saver of its own, and remembers."""
+    builder = StateGraph(Log).add_node("first", stage.node("first")).set_entry_point("first")
+    return _on_its_own(stage, stage, builder.compile(checkpointer=InMemorySaver()))
+
+
+def _on_its_own(outer: Stage, stage: Stage, graph: Any) -> Any:
+    config: Any = {"configurable": {"thread_id": "own"}}
+
+    def node(state: Any) -> Any:
+        return {"log": graph.invoke({"log": ["in"]}, config)["log"]}
+
+    async def anode(state: Any) -> Any:
+        return {"log": (await graph.ainvoke({"log": ["in"]}, config))["log"]}
+
+    return outer.graph({"sub": anode if stage.colour == "async" else node}, "^>sub>$")
+
+
 @scenario(stream(BIRDS, durability="exit"), saved(), resume("yes", durability="sync"), saved(), theirs=True)
 def graph_node_saved_at_the_end(stage: Stage) -> Any:
     """LangGraph's graph is saved when the run around it is."""
@@ -624,6 +643,12 @@ def our_graph_tried_again(outer: Stage, stage: Stage) -> Any:
 def our_graph_updated(outer: Stage, stage: Stage) -> Any:
     """The state of the inner graph is changed by hand while it waits."""
     return outer.graph({"sub": asking(stage), "after": None}, "^>sub>after>$")
+
+
+@hosted(stream(BIRDS), stream(BIRDS), state(), ran())
+def our_graph_with_a_thread_of_its_own(outer: Stage, stage: Stage) -> Any:
+    """The inner graph is called on a thread of its own, with a saver of its own, and remembers."""
+    return _on_its_own(outer, stage, stage.sub({"first": None}, "^>first>$", checkpointer=InMemorySaver()))
 
 
 @hosted(stream(BIRDS, durability="exit"), saved(), answered("yes", durability="sync"), saved())
