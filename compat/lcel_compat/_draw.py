@@ -61,7 +61,7 @@ class Drawable(Stateful):
             config: Handed on to the graphs inside.
             xray: Whether to draw the graphs inside in the place of their nodes; a number says how many levels deep.
         """
-        inside: Iterable[tuple[str, Any]] = self.get_subgraphs() if xray else ()
+        inside: list[tuple[str, Any]] = list(self.get_subgraphs()) if xray else []
         return draw(self, {name: graph.get_graph(config, xray=_below(xray)) for name, graph in inside})
 
     async def aget_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:

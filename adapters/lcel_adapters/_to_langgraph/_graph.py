@@ -109,9 +109,9 @@ class _Move:
                     destinations=spec.ends or None,
                     **_policies(spec),
                 )
-        for start, end in ours._edges.plain:
+        for start, end in ours.edges:
             theirs.add_edge(start, end)
-        for starts, end in ours._edges.joins:
+        for starts, end in ours.waiting_edges:
             theirs.add_edge(list(starts), end)
         for source, branches in ours.branches.items():
             for branch in branches.values():
