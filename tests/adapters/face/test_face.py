@@ -15,6 +15,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda, RunnableParallel
 from langchain_core.tracers import LangChainTracer
 from langchain_core.tracers.context import collect_runs, tracing_v2_enabled
+from langchain_core.tracers.langchain import wait_for_all_tracers
 from langgraph.cache.memory import InMemoryCache
 from langgraph.checkpoint.memory import InMemorySaver
 from langsmith import Client
@@ -283,6 +284,7 @@ def test_no_second_root_in_a_tracer_of_the_environment(
     finally:
         monkeypatch.delenv(variable)
         forget.cache_clear()
+    wait_for_all_tracers()
     assert [name for name, is_root in sink.names if is_root] == ["rag"]
     assert sorted(name for name, _ in sink.names) == ["ChatPromptTemplate", "StrOutputParser", "StreamingChat", "rag"]
 
@@ -296,6 +298,7 @@ def test_no_second_root_in_a_tracer_of_a_block(lib: Library, colour: Colour) -> 
         assert isinstance(tracer, LangChainTracer)
         assert colour.invoke(face, VALUE) == TEXT
         assert "".join(colour.observe_stream(face, VALUE)) == TEXT
+    wait_for_all_tracers()
     assert [root.name for root in collected.traced_runs] == ["rag", "rag"]
     assert [name for name, is_root in sink.names if is_root] == ["rag", "rag"]
 

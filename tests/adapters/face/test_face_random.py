@@ -119,9 +119,13 @@ CHAINS = st.recursive(
 """Parts of a parallel do not fail: how far the others had come by then differs between any two runs of one chain."""
 
 
+EXAMPLES = settings().max_examples // 2
+"""Each example is looked at in a dozen ways."""
+
+
 @EACH_LIBRARY
 @pytest.mark.slow
-@settings(max_examples=max(10, settings.default.max_examples // 2))
+@settings(max_examples=EXAMPLES)
 @given(make=CHAINS)
 def test_composed_at_random(lib: Library, make: Make) -> None:
     """Whatever a chain is composed of, its face cannot be told from it: v1, v2, the log, a tracer, in both colours."""
