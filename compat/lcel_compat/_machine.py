@@ -245,7 +245,8 @@ class Machine:
 
     def finished(self, task: Task) -> TaskFinished:
         """A task is done; to be kept, and then shown."""
-        if self.ledger is not None and all(name == RESUME for name, _ in task.writes):
+        remembered = self.ledger is not None or task.node.cache is not None
+        if remembered and all(name == RESUME for name, _ in task.writes):
             task.writes.append((NO_WRITES, None))
         return TaskFinished(task=task, writes=task.writes)
 

@@ -166,8 +166,7 @@ class Session:
             yield DRAIN
         except BaseException as error:
             try:
-                yield STOP
-                yield from self._save_rest(error)
+                yield from self._stop_and_save(error)
             finally:
                 yield from _tell(root and root.on_chain_error(error), final=True)
             raise
@@ -494,6 +493,13 @@ class Session:
         if not stopped.interrupts:
             self.log.write(Asked())
         return None
+
+    def _stop_and_save(self, error: BaseException) -> Conduct:
+        """End what runs, and save what it has done, even if the run is cancelled once more meanwhile."""
+        try:
+            yield STOP
+        finally:
+            yield from self._save_rest(error)
 
     def _save_rest(self, failure: BaseException | None) -> Conduct:
         """The run is over; wait until it is saved. What failed: the run, or else the saving."""

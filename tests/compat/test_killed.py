@@ -78,7 +78,7 @@ def _final(folder: Path) -> list[str]:
 @pytest.mark.parametrize("durability", ["sync", "async"])
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_killed_and_started_again(tmp_path: Path, durability: Durability, seed: int) -> None:
-    """However often it is killed, the thread ends in the state of a run that was not; in sync nothing shown runs again."""
+    """However often it is killed, the thread ends as if it had not been; in sync nothing that was shown runs again."""
     _killed_until_it_ends(tmp_path, durability, seed)
     assert _final(tmp_path) == EXPECTED
 
