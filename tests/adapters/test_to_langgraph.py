@@ -496,6 +496,7 @@ def test_compile_options(colour: Colour) -> None:
     assert (theirs.config or {}).get("tags") == ["bound"]
     assert to_langgraph(ours, checkpointer=other, name="other").checkpointer is other
     assert to_langgraph(builder).checkpointer is None
+    assert [to_langgraph(builder.compile(debug=debug)).debug for debug in (True, False)] == [True, False]
 
 
 # Graphs in graphs

@@ -37,7 +37,7 @@ def to_langgraph(
     return, unknown destinations, ``stream_mode="events"``, ``compile(buffer=...)``) are left behind.
 
     Args:
-        graph: A graph, or a builder, which is compiled then.
+        graph: A graph, whose builder is read as it is now; or a builder, which is compiled first.
         **compile_overrides: Arguments of LangGraph's ``compile`` to use instead, as ``checkpointer=``.
 
     Returns:
@@ -74,6 +74,7 @@ class _Move:
             "cache": ours.cache,
             "interrupt_before": _names(ours.interrupt_before_nodes),
             "interrupt_after": _names(ours.interrupt_after_nodes),
+            "debug": ours.debug,
             "name": ours.name,
         }
         theirs = self._builder(ours.builder).compile(**{**options, **overrides})
