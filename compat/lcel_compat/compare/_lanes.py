@@ -271,7 +271,8 @@ class _Own:
         """The kinds of difference that a leaf is, and how much of its path tells one from another."""
         part = leaf.path[0] if leaf.path else ""
         if part == "metadata":
-            yield from ((kind, 1) for kind in metadata_kinds(leaf))
+            for kind in metadata_kinds(leaf):
+                yield kind, 1
         elif part in _DEVIATIONS:
             yield _DEVIATIONS[part], 1
         elif part != "data":

@@ -82,7 +82,8 @@ class Noises:
 
 
 def _spots(difference: Difference) -> Iterator[Spot]:
-    kinds = next((family for family in _FAMILIES if difference.kind in family), frozenset({difference.kind}))
+    alone: frozenset[FindingKind] = frozenset({difference.kind})
+    kinds = next((family for family in _FAMILIES if difference.kind in family), alone)
     places = difference.places if len(kinds) == 1 else (difference.lane,)
     for place in places or ("",):
         yield Spot(kinds, difference.path, difference.event, place)

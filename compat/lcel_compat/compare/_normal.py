@@ -35,6 +35,7 @@ class HasEvents(Protocol):
     @property
     def events(self) -> Sequence[Any]:
         """The events in the order in which they came."""
+        ...
 
 
 @runtime_checkable
@@ -44,14 +45,17 @@ class HasEnding(Protocol):
     @property
     def ended(self) -> str:
         """``"complete"``, ``"error"``, or ``"cut"``: nobody knows."""
+        ...
 
     @property
     def error_type(self) -> str:
         """The dotted class of the exception."""
+        ...
 
     @property
     def error_message(self) -> str:
         """What it said."""
+        ...
 
 
 Source: TypeAlias = Iterable[Any] | HasEvents

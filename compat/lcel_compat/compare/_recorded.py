@@ -105,7 +105,7 @@ class Run:
 
     def walk(self) -> Iterator[Run]:
         """This run and all below it, parents first."""
-        todo = [self]
+        todo: list[Run] = [self]
         while todo:
             run = todo.pop()
             yield run
