@@ -290,6 +290,7 @@ def test_no_second_root_in_a_tracer_of_the_environment(
 
 
 @EACH_LIBRARY
+@pytest.mark.filterwarnings("ignore:The `copy` method is deprecated")  # in core 0.3's run collector
 def test_no_second_root_in_a_tracer_of_a_block(lib: Library, colour: Colour) -> None:
     """``tracing_v2_enabled``, ``collect_runs`` and the usage callback see the chain's runs and no graph."""
     sink = _Sink()
