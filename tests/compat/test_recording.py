@@ -190,6 +190,7 @@ def test_a_file_that_was_cut_off_loses_its_last_line_alone(name: str, part: floa
     whole = load(path)
     assert list(whole)[:-1] == list(left)
     assert (whole[-1].input, whole[-1].ended) == ("more", "complete")
+    assert sum("format" in line.value for line in read_lines(path, "recording", Damage())) == 2
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -226,6 +227,18 @@ def test_a_torn_line_in_the_middle_is_named(tmp_path: Path) -> None:
         "line 3 belongs to run 0, whose beginning is lost",
     )
     assert [one.input for one in recording] == [None, 2]
+
+
+def test_runs_of_a_later_session_are_not_an_earlier_ones(tmp_path: Path) -> None:
+    """Runs are numbered anew behind each header, also where the beginning of one is lost."""
+    path = tmp_path / "run.jsonl"
+    first = record(RunnableLambda(str), [1], path)
+    record(RunnableLambda(str), [2], path, append=True)
+    lines = path.read_text().splitlines(keepends=True)
+    lost = next(index for index, line in enumerate(lines) if '"input":2' in line)
+    path.write_text("".join([*lines[:lost], "{\n", *lines[lost + 1 :]]))
+    assert [one.input for one in load(path)] == [1, None]
+    assert load(path)[0] == first[0]
 
 
 HEADER = '{"format":"lcel-compat/recording","version":1}\n'

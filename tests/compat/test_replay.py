@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Too
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel
-from langchain_core.tools import BaseTool, StructuredTool, ToolException, tool
+from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool, ToolException, tool
+from pydantic import Field
 
 from lcel_compat import END, START, Send, StateGraph
 from lcel_compat.events import RecordingError
@@ -44,6 +46,8 @@ def _numbered(text: str) -> str:
 
 class Chatty(StreamingChat):
     """A model that streams in both colours and never gives the same answer twice."""
+
+    temperature: float | None = None
 
     def _generate(self, *args: Any, **kwargs: Any) -> Any:
         self.text = _numbered("It repeats")
@@ -91,6 +95,12 @@ class Changing(BaseRetriever):
         return [Document(_numbered(query), id="d", metadata={"lc": 1})]
 
 
+class Stores(Changing):
+    """A retriever as vector stores make them."""
+
+    search_kwargs: dict[str, Any] = Field(default_factory=dict)
+
+
 @tool
 def roll(sides: int) -> str:
     """Roll a die."""
@@ -108,6 +118,7 @@ LEAVES: dict[str, tuple[Runnable[Any, Any], Any]] = {
     "chat model that cannot stream": (Plain(), "hi"),
     "string model": (Text(), "hi"),
     "simple string model": (FakeListLLM(responses=["a", "b", "c", "d", "e", "f"]), "hi"),
+    "chain with a string model": (RunnableLambda(str) | Text() | RunnableLambda(str.upper), "hi"),
     "retriever": (Changing(), "hi"),
     "tool": (roll, {"sides": 6}),
     "tool called by a model": (roll, {"type": "tool_call", "id": "c1", "name": "roll", "args": {"sides": 6}}),
@@ -229,6 +240,7 @@ def test_an_error_of_a_class_that_is_not_loaded_is_named(tmp_path: Path) -> None
         with replay(tmp_path / "other.jsonl"), pytest.raises(ReplayedError, match="refused: quota") as caught:
             _refusing().invoke({"x": 1})
         assert caught.value.type == name
+    assert "antigravity" not in sys.modules
 
 
 # --- one recording for both sides -----------------------------------------------------------------
@@ -293,6 +305,7 @@ def test_what_differs_between_runs_does_not_count() -> None:
         lambda: Chatty().invoke("ho", stop=["x"]),
         lambda: Chatty().invoke("hi", stop=["x"], temperature=1),
         lambda: Plain().invoke("hi", stop=["x"]),
+        lambda: Chatty(temperature=0.5).invoke("hi", stop=["x"]),
     ],
 )
 def test_what_is_asked_counts(other: Callable[[], Any]) -> None:
@@ -302,6 +315,51 @@ def test_what_is_asked_counts(other: Callable[[], Any]) -> None:
         Chatty().invoke("hi", stop=["x"])
     with replay(cassette), pytest.raises(MissingCallError, match=r"(?s)nearest recorded call.*--- recorded.*\n[-+] "):
         other()
+
+
+def test_a_retrievers_search_counts() -> None:
+    """Two retrievers of one class that search for another number of documents are not taken for each other."""
+    cassette = Cassette()
+    with replay(cassette):
+        Stores(search_kwargs={"k": 1}).invoke("hi")
+    with replay(cassette), pytest.raises(MissingCallError, match=r'[+] +"k": 2'):
+        Stores(search_kwargs={"k": 2}).invoke("hi")
+
+
+def test_what_the_application_adds_to_a_tools_arguments_does_not_count() -> None:
+    """An injected argument, as the id of the call, is no part of what the model asked for."""
+
+    @tool
+    def note(text: str, call: Annotated[str, InjectedToolCallId]) -> str:
+        """Note something."""
+        return _numbered(text)
+
+    def ask_for(number: str) -> Any:
+        return note.invoke({"type": "tool_call", "id": number, "name": "note", "args": {"text": "a"}}).content
+
+    cassette = Cassette()
+    with replay(cassette):
+        first = ask_for("c1")
+    with replay(cassette):
+        assert ask_for("c2") == first
+
+
+def test_a_string_models_answer_is_told_token_by_token() -> None:
+    """A string model tells its callbacks itself: as often as it is streamed, and not when it is not."""
+    chain, cassette = RunnableLambda(str) | Text() | RunnableLambda(str.upper), Cassette()
+
+    async def events(x: str) -> list[str]:
+        return [e["event"] async for e in chain.astream_events(x, version="v2") if e["event"] == "on_llm_stream"]
+
+    async def asked(x: str) -> Any:
+        return await chain.ainvoke(x)
+
+    with replay(cassette):
+        run(asked("invoked"))
+        assert len(run(events("streamed"))) == 3
+    with replay(cassette):
+        assert len(run(events("invoked"))) == 1
+        run(asked("streamed"))
 
 
 def test_nothing_of_a_family_is_said_to_be_missing() -> None:
@@ -577,14 +635,17 @@ def test_what_outlives_its_block_is_made_as_if_there_were_none() -> None:
             return (await Plain().ainvoke("hi")).content
 
         with replay(cassette):
-            await Plain().ainvoke("hi")
-            task = asyncio.create_task(late())
+            recorded = await Plain().ainvoke("hi")
+            tasks = [asyncio.create_task(late())]
+            await asyncio.sleep(0)
+        with replay(cassette):
+            tasks.append(asyncio.create_task(late()))
             await asyncio.sleep(0)
         with replay(cassette):
             ended.set()
-            return await task
+            return {recorded.content, *await asyncio.gather(*tasks)}
 
-    assert run(main()).startswith("plainly")
+    assert len(run(main())) == 3
     assert len(cassette) == 1
 
 

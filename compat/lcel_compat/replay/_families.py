@@ -41,6 +41,7 @@ class Family:
         unpack: From that JSON, the result.
         merge: From restored chunks, the result that a caller who does not stream gets.
         split: From a result, the chunks that a caller who streams gets.
+        tells: Whether its classes tell their callbacks of the chunks that they stream, which else core does.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Family:
     unpack: Callable[[Json], Any]
     merge: Callable[[list[Any]], Any] = lambda chunks: chunks[-1]
     split: Callable[[Any], list[Any]] = lambda result: [result]
+    tells: bool = False
 
 
 # --- what is asked --------------------------------------------------------------------------------
@@ -237,6 +239,7 @@ def families() -> tuple[Family, ...]:
             unpack=_unpack_text,
             merge=_merge_text,
             split=_split_text,
+            tells=True,
         ),
         Family(
             name="tool",

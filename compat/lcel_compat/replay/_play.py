@@ -103,7 +103,7 @@ def _actions(turn: Turn, *, streaming: bool) -> Iterator[Action]:
         yield from clock.until(step.at)
         value = from_stored(step.value)
         if step.kind == "token":
-            if streaming is take.streamed:  # Core itself tells of the chunks that the other form makes.
+            if streaming is take.streamed:
                 yield Tell(*value)
         elif streaming:
             yield Give(value)
@@ -111,11 +111,17 @@ def _actions(turn: Turn, *, streaming: bool) -> Iterator[Action]:
             chunks.append(value)
     yield from clock.until(take.at)
     _raise_if_it_did(turn)
-    if not take.streamed:
-        result = turn.family.unpack(take.result)
-        yield from map(Give, turn.family.split(result) if streaming else [result])
-    elif not streaming:
-        yield Give(turn.family.merge(chunks))
+    if take.streamed:
+        yield from [] if streaming else [Give(turn.family.merge(chunks))]
+        return
+    result = turn.family.unpack(take.result)
+    if not streaming:
+        yield Give(result)
+        return
+    for chunk in turn.family.split(result):
+        if turn.family.tells:
+            yield Tell(chunk.text, chunk)
+        yield Give(chunk)
 
 
 def _raise_if_it_did(turn: Turn) -> None:

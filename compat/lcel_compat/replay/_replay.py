@@ -9,7 +9,7 @@ from types import TracebackType
 
 from lcel_compat.replay._cassette import Cassette
 from lcel_compat.replay._errors import ReplayError
-from lcel_compat.replay._session import FRAME, SESSION, Frame, Mode, Session
+from lcel_compat.replay._session import SESSION, Mode, Session
 from lcel_compat.replay._wrap import install, uninstall
 
 
@@ -57,7 +57,7 @@ class replay:
         self._mode = mode
         self._speed = speed
         self._session: Session | None = None
-        self._tokens: tuple[Token[Session | None], Token[Frame | None]] | None = None
+        self._token: Token[Session | None] | None = None
 
     def __enter__(self) -> Session:
         return self._enter(self._opened())
@@ -70,17 +70,15 @@ class replay:
     def _enter(self, session: Session) -> Session:
         self._session = session
         install()
-        # A block inside a tool's code begins afresh: what it records is not inside that tool's call.
-        self._tokens = SESSION.set(self._session), FRAME.set(None)
+        self._token = SESSION.set(session)
         return self._session
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         assert self._session is not None
-        assert self._tokens is not None
+        assert self._token is not None
         uninstall()
         self._session.close()
-        SESSION.reset(self._tokens[0])
-        FRAME.reset(self._tokens[1])
+        SESSION.reset(self._token)
 
     async def __aenter__(self) -> Session:
         """As ``with``, but a cassette's file is read beside the event loop."""
