@@ -35,6 +35,7 @@ class Shape:
         outputs: The state keys that the graph returns; ``None`` if its state is no mapping.
         stops: Nodes before or after which the graph is told to stop.
         cached: Nodes whose results may be taken from a cache.
+        heard: Whether callbacks are bound to the graph.
     """
 
     nodes: Mapping[str, Any]
@@ -42,6 +43,7 @@ class Shape:
     outputs: tuple[str, ...] | None
     stops: tuple[str, ...] = ()
     cached: tuple[str, ...] = ()
+    heard: bool = False
 
     @property
     def only(self) -> RunnableNode | None:
@@ -95,6 +97,7 @@ class OurGraph(Silent):
             outputs=None if program.is_root else tuple(program.output.keys),
             stops=_stops(graph),
             cached=tuple(name for name, spec in graph.builder.nodes.items() if graph.cache and spec.cache_policy),
+            heard=bool((graph.config or {}).get("callbacks")),
         )
 
     def _ends(self, node: Any) -> Iterator[str]:
@@ -145,6 +148,7 @@ class TheirGraph(Silent):
             outputs=tuple(graph.output_channels) if isinstance(graph.output_channels, list) else None,
             stops=_stops(graph),
             cached=tuple(name for name in builder.nodes if graph.cache and graph.nodes[name].cache_policy),
+            heard=bool((graph.config or {}).get("callbacks")),
         )
 
     def _ends(self, name: str) -> Iterator[str]:

@@ -38,8 +38,8 @@ def as_lcel(graph: Any, *, input: FaceInput = None, output: FaceOutput = None) -
 
     Raises:
         TypeError: If ``graph`` is no compiled ``StateGraph``, or a mapping is none of these.
-        FaceError: If the graph cannot be shown as a chain: it is told to stop at a node, or it may take a node's result
-            from a cache, without any of the runs that a chain would show.
+        FaceError: If the graph cannot be shown as a chain: it is told to stop at a node, callbacks are bound to it, or
+            it may take a node's result from a cache, without any of the runs that a chain would show.
     """
     silent = silent_graph(graph)
     if silent is None:
@@ -83,6 +83,11 @@ def _check(shape: Shape, input: FaceInput, output: FaceOutput) -> None:
         raise FaceError(
             f"as_lcel: the graph stops before or after {listed(shape.stops)}, and a chain runs to its end. Compile it"
             " without interrupt_before and interrupt_after."
+        )
+    if shape.heard:
+        raise FaceError(
+            "as_lcel: callbacks are bound to the graph, and they would see a graph beside the chain. Bind them to the"
+            " face: as_lcel(...).with_config(callbacks=...)."
         )
     if shape.cached:
         raise FaceError(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import queue
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,31 +53,37 @@ class SyncOrders:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
-        self._last: Order | None = None
-        self._closed = False
+        self._lock = threading.Lock()
+        self._open: list[Order] | None = []
 
     def place(self, value: Any, config: RunnableConfig | None, around: Lent) -> Any:
-        """Order, in the graph's thread, and wait for the result."""
-        if self._closed:
-            raise RunEnded
-        answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self._last = Order(value=value, config=config, around=around, answer=answer)
-        self._queue.put(self._last)
-        return answer.result()
+        """Order, in a thread of the graph's, and wait for the result.
+
+        Raises:
+            RunEnded: If nobody serves any more.
+        """
+        order = Order(value=value, config=config, around=around, answer=concurrent.futures.Future())
+        with self._lock:
+            if self._open is None:
+                raise RunEnded
+            self._open.append(order)
+        self._queue.put(order)
+        return order.answer.result()
 
     def next(self) -> Order | None:
         """The next order; ``None`` when the graph is done."""
         return self._queue.get()
 
-    def done(self, _: Any = None) -> None:
+    def done(self) -> None:
         """There will be no more orders."""
         self._queue.put(None)
 
     def close(self) -> None:
-        """Nobody serves orders any more: the node that waits for one ends its graph."""
-        self._closed = True
-        if self._last is not None:
-            self._last.fail(RunEnded())
+        """Nobody serves orders any more: nodes that wait for one, or will, end their graph."""
+        with self._lock:
+            waiting, self._open = self._open or (), None
+        for order in waiting:
+            order.fail(RunEnded())
 
 
 class AsyncOrders:

@@ -7,7 +7,7 @@ under the configuration that the face's run gives it (``_beside.py``) instead of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
@@ -51,7 +51,7 @@ class Place(Runnable[Any, Any]):
         """Do the node's work in the way that the face's run asks for."""
         with _run_of(self, config) as (beside, node, own):
             if not self.speaks:
-                return next(iter(node.stream(input, own))) if beside.streaming else node.invoke(input, own)
+                return next(node.stream(input, own)) if beside.streaming else node.invoke(input, own)
             value = _value(node, input, beside)
             if beside.orders is not None:
                 return node.update(beside.orders.place(value, own, beside.surroundings.added()))
@@ -61,7 +61,7 @@ class Place(Runnable[Any, Any]):
         """Do the node's work on the event loop."""
         with _run_of(self, config) as (beside, node, own):
             if not self.speaks:
-                return await (anext(node.astream(input, own)) if beside.streaming else node.ainvoke(input, own))
+                return await (_update(node.astream(input, own)) if beside.streaming else node.ainvoke(input, own))
             value = _value(node, input, beside)
             if beside.orders is not None:
                 return node.update(await beside.orders.place(value, own, beside.surroundings.added()))
@@ -151,6 +151,12 @@ class GraphWork:
         return asyncio.get_running_loop().create_task(work, context=inner.enter())
 
 
+async def _update(updates: AsyncIterator[Any]) -> Any:
+    """The one update of a node that was streamed."""
+    (update,) = [update async for update in updates]
+    return update
+
+
 @contextmanager
 def _run_of(place: Place, config: RunnableConfig | None) -> Iterator[tuple[Beside, RunnableNode, Any]]:
     """The face's run that is going on, what of the place it shows, and under which configuration."""
@@ -174,10 +180,6 @@ def _value(node: RunnableNode, state: Any, beside: Beside) -> Any:
     A chain may be given more keys than the state has, and nothing is lost of them when the node is the whole chain.
     """
     value, whole = node.select(state), beside.value
-    if (
-        isinstance(value, dict)
-        and isinstance(whole, dict)
-        and all(k in whole and whole[k] is v for k, v in value.items())
-    ):
-        return whole
-    return value
+    if not (isinstance(value, dict) and isinstance(whole, dict)):
+        return value
+    return whole if all(key in whole and whole[key] is part for key, part in value.items()) else value

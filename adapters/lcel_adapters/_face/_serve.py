@@ -100,7 +100,7 @@ def serve(
     try:
         while (order := orders.next()) is not None:
             with speech.answering(order), closed(speech.chunks(order, start)) as chunks:
-                for chunk in _made(order, chunks):
+                while (chunk := _made(order, chunks)) is not _END:
                     yield speech.add(chunk)
         yield from speech.rest(graph.result(), close)
     finally:
@@ -118,7 +118,7 @@ async def aserve(
         while (order := await orders.next()) is not None:
             with speech.answering(order):
                 async with aclosed(speech.chunks(order, start)) as chunks:
-                    async for chunk in _amade(order, chunks):
+                    while (chunk := await _amade(order, chunks)) is not _END:
                         yield speech.add(chunk)
         for chunk in speech.rest(graph.result(), close):
             yield chunk
@@ -171,27 +171,19 @@ def aclosed(chunks: Any) -> Any:
     return aclosing(chunks) if hasattr(chunks, "aclose") else nullcontext(chunks)
 
 
-def _made(order: Order, chunks: Iterator[Any]) -> Iterator[Any]:
-    """Chunks, each made while what the engine has set for the node is set here.
+def _made(order: Order, chunks: Iterator[Any]) -> Any:
+    """The next chunk, made while what the engine has set for the node is set here.
 
-    It is put away before a chunk is handed out: the reader's context is the reader's.
+    It is put away before the chunk is handed out: the reader's context is the reader's.
     """
-    while True:
-        with lent(order.around):
-            chunk = next(chunks, _END)
-        if chunk is _END:
-            return
-        yield chunk
+    with lent(order.around):
+        return next(chunks, _END)
 
 
-async def _amade(order: Order, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """Chunks of an asynchronous stream; see ``_made``."""
-    while True:
-        with lent(order.around):
-            chunk = await anext(chunks, _END)
-        if chunk is _END:
-            return
-        yield chunk
+async def _amade(order: Order, chunks: AsyncIterator[Any]) -> Any:
+    """The next chunk of an asynchronous stream; see ``_made``."""
+    with lent(order.around):
+        return await anext(chunks, _END)
 
 
 _END: Final = object()

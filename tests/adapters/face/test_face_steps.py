@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from lcel_adapters import FaceError, LegacyFace, as_lcel, as_node
 from tests.adapters.face.watch import EACH_LIBRARY, Recorder, assert_same_runnable, tree
-from tests.support.colours import ASYNC, Colour
+from tests.support.colours import ASYNC, Colour, run
 from tests.support.engines import OURS, Library
 from tests.support.models import MULTIPLY, TEXT, Shelf, StreamingChat, chat_chain
 
@@ -221,6 +221,42 @@ def test_what_was_said_is_never_taken_back(lib: Library, colour: Colour) -> None
 
 
 @EACH_LIBRARY
+def test_a_speaker_that_runs_twice(lib: Library, colour: Colour) -> None:
+    """If the node whose chunks are handed out is sent to twice, the second answer is refused, not mixed in."""
+
+    def split(state: State) -> list[Any]:
+        return [lib.Send("chat", {"topic": topic}) for topic in ("parrots", "crows")]
+
+    builder = lib.StateGraph(State)
+    builder.add_node("chat", as_node(_rag(), input={"topic": "topic"}, output="answer"))
+    builder.add_conditional_edges(lib.START, split, ["chat"])
+    builder.add_edge("chat", lib.END)
+    found = colour.observe_stream(as_lcel(builder.compile(), input="topic", output="answer"), "birds")
+    assert found[:2] == ["A", " parrot"]
+    assert found[-1].error == "FaceError"
+
+
+@EACH_LIBRARY
+def test_an_abandoned_stream_of_several_nodes(lib: Library) -> None:
+    """A reader who leaves ends the graph: no later node runs, in either colour."""
+    ran: list[str] = []
+    chat = as_node(_rag(), input={"topic": "topic"}, output="answer")
+    count = as_node(RunnableLambda(ran.append), input="answer", output="length")
+
+    async def leave(face: Any) -> None:
+        stream = face.astream({"topic": "parrots"})
+        assert await anext(stream) == "A"
+        await stream.aclose()
+
+    face = _face(lib, ("chat", chat), ("count", count), input={"topic": "topic"})
+    stream = face.stream({"topic": "parrots"})
+    assert next(stream) == "A"
+    stream.close()
+    run(leave(face))
+    assert ran == []
+
+
+@EACH_LIBRARY
 def test_whole_state_in_and_out(lib: Library, colour: Colour) -> None:
     """Without mappings the face's input is the graph's, and so is its output."""
     face = as_lcel(
@@ -286,8 +322,14 @@ def test_schemas_of_several_nodes(lib: Library) -> None:
 REFUSED: dict[str, tuple[Callable[[Library], Any], type[Exception], str]] = {
     "a builder": (lambda lib: lib.StateGraph(State), TypeError, "Compile the builder"),
     "a runnable": (lambda lib: RunnablePassthrough(), TypeError, "no compiled StateGraph"),
+    "callbacks of its own": (lambda lib: _heard(lib), FaceError, "Bind them to the face"),
     "a breakpoint": (lambda lib: _stopping(lib), FaceError, "stops before or after 'chat'"),
 }
+
+
+def _heard(lib: Library) -> Any:
+    chat = as_node(_rag(), input={"topic": "topic"}, output="answer")
+    return _line(lib, ("chat", chat)).with_config(callbacks=[Recorder()])
 
 
 def _stopping(lib: Library) -> Any:
