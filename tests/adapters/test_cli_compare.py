@@ -86,7 +86,9 @@ def test_the_exit_code_is_the_verdict(folder: Path, new: str, options: tuple[str
 
 def test_both_sides_may_fail_alike(folder: Path) -> None:
     """An exception is an outcome of the run that is compared, and no failure of the comparison."""
-    assert compared("failing", "failing").exit_code == 0
+    alike = compared("failing", "failing")
+    assert alike.exit_code == 0
+    assert "both sides ended with" in alike.stdout
     assert compared("old", "failing").exit_code == 1
 
 

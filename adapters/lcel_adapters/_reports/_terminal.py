@@ -43,6 +43,9 @@ def _parts(comparison: Comparison) -> Iterator[RenderableType]:
         yield Text(f"\n… and {len(groups) - _MOST} more; --report html:FILE has them all", "dim")
     if comparison.noise:
         yield Padding(_noise(comparison), (1, 0, 0, 0))
+    for case in comparison.cases:
+        if case.before.error is not None and case.before.error == case.after.error:
+            yield Text(f"\ninput {case.input}: both sides ended with {_brief(case.before.error)}", "yellow")
     if comparison.timings:
         yield Padding(_timings(comparison), (1, 0, 0, 0))
 

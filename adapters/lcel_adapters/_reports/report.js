@@ -82,6 +82,9 @@
       return row;
     });
     tree.replaceChildren(...rows);
+    document.getElementById("ended").textContent = ["before", "after"]
+      .flatMap((side, n) => (current.errors[n] ? [`${side}: the run ended with ${current.errors[n]}`] : []))
+      .join(" · ");
     document.getElementById("left-out").textContent =
       current.left_out ? `${current.left_out} more runs are not drawn.` : "";
   }

@@ -51,7 +51,9 @@ class Noises:
         counts: Counter[Spot] = Counter()
         kinds: dict[Spot, FindingKind] = {}
         for other in others:
-            found = {spot: one.kind for one in differences(first, other, match(first, other)) for spot in _spots(one)}
+            found: dict[Spot, FindingKind] = {}
+            for one in differences(first, other, match(first, other)):
+                found.update(dict.fromkeys(_spots(one), one.kind))
             counts.update(found.keys())
             kinds = {**found, **kinds}
         return cls({spot: count / len(others) for spot, count in counts.items()}, kinds)

@@ -86,7 +86,7 @@ def run_views(case: Case, findings: Sequence[Finding]) -> list[RunView]:
             severity = above  # Its topmost run speaks for a subtree that is gone or new.
         views.append(RunView(old=old, new=new, depth=depth, findings=tuple(numbers), severity=severity))
         below = _paired(case, old.children if old else (), new.children if new else ())
-        todo += reversed([(pair, depth + 1, severity) for pair in below])
+        todo.extend(reversed([(pair, depth + 1, severity) for pair in below]))
     return views
 
 

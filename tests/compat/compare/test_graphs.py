@@ -1,4 +1,4 @@
-"""No false alarm on the graphs that the two engines are compared on: each against itself, in both versions of events."""
+"""No false alarm on the graphs that the engines are compared on: each against itself, in both versions of events."""
 
 from __future__ import annotations
 
