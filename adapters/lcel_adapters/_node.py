@@ -7,12 +7,13 @@ of its own: callbacks, tags and ``seq:step`` numbers of what it wraps are those 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, nullcontext
 from typing import Any, TypeAlias
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import coerce_to_runnable
+from langchain_core.runnables.utils import AddableDict
 
 from lcel_compat._sum import Sum
 
@@ -100,6 +101,33 @@ class RunnableNode(Runnable[Any, Any]):
                 total.add(chunk)
         yield self.update(total.value)
 
+    @property
+    def reads(self) -> frozenset[str] | None:
+        """The state keys that its input is made of; ``None`` if it is the whole state, or a function's."""
+        if isinstance(self.input, str):
+            return frozenset((self.input,))
+        return frozenset(self.input.values()) if isinstance(self.input, Mapping) else None
+
+    @property
+    def writes(self) -> str | None:
+        """The state key that its result is the value of; ``None`` if it is the update, or a function makes that."""
+        return self.output if isinstance(self.output, str) else None
+
+    def chunks(self, pieces: Iterator[Mapping[str, Any]], config: RunnableConfig | None = None) -> Iterator[Any]:
+        """The runnable's chunks, made while its state comes in pieces; see ``StreamableNode`` of lcel_compat."""
+        chunks: Any = self.bound.transform(_read(pieces, _Parts(self)), config)
+        with closing(chunks) if hasattr(chunks, "close") else nullcontext():
+            yield from chunks
+
+    async def achunks(
+        self, pieces: AsyncIterator[Mapping[str, Any]], config: RunnableConfig | None = None
+    ) -> AsyncIterator[Any]:
+        """The runnable's chunks, made while its state comes in pieces; see ``StreamableNode`` of lcel_compat."""
+        chunks: Any = self.bound.atransform(_aread(pieces, _Parts(self)), config)
+        async with aclosing(chunks) if hasattr(chunks, "aclose") else nullcontext():
+            async for chunk in chunks:
+                yield chunk
+
     def select(self, state: Any) -> Any:
         """The runnable's input, out of a state.
 
@@ -133,6 +161,48 @@ class RunnableNode(Runnable[Any, Any]):
                 f" {_keys(state)}. Give the graph that key as input, write it in a node before this one, or pass"
                 " as_node another input=."
             ) from None
+
+
+class _Parts:
+    """What the pieces of a state are of a node's input."""
+
+    def __init__(self, node: RunnableNode) -> None:
+        self._node = node
+        self._seen: dict[str, Any] = {}
+
+    def of(self, piece: Any) -> Sequence[Any]:
+        """What one piece is of the input: nothing, or a chunk of it."""
+        node, mapping = self._node, self._node.input
+        if not isinstance(piece, Mapping) or not isinstance(mapping, str | Mapping):
+            self._seen = dict.fromkeys(node.reads or ())
+            return (node.select(piece),)
+        self._seen.update(piece)
+        if isinstance(mapping, str):
+            return (piece[mapping],) if mapping in piece else ()
+        part = AddableDict({key: piece[source] for key, source in mapping.items() if source in piece})
+        return (part,) if part else ()
+
+    def check(self) -> None:
+        """All pieces have come.
+
+        Raises:
+            KeyError: If one is missing; the message names the keys that there are.
+        """
+        if not self._seen.keys() >= (self._node.reads or frozenset()):
+            self._node.select(self._seen)
+
+
+def _read(pieces: Iterator[Any], parts: _Parts) -> Iterator[Any]:
+    for piece in pieces:
+        yield from parts.of(piece)
+    parts.check()
+
+
+async def _aread(pieces: AsyncIterator[Any], parts: _Parts) -> AsyncIterator[Any]:
+    async for piece in pieces:
+        for part in parts.of(piece):
+            yield part
+    parts.check()
 
 
 def _maps_keys(mapping: Any) -> bool:

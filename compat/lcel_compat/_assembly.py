@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lcel_compat._constants import END, ROOT, START, TASKS, branch_channel, join_channel
 from lcel_compat._edges import Edges
 from lcel_compat._nodes import NodeSpec
+from lcel_compat._pipeline import feeds
 from lcel_compat._program import Branch, Node, Program
 from lcel_compat._schema import Schema
 from lcel_compat._subgraphs import find_subgraph
@@ -38,7 +39,7 @@ def assemble(
         edges=edges,
         channels={**builder.channels, **_control_channels(nodes, edges)},
     )
-    made = {node: parts.node(node) for node in (START, *nodes)}
+    made = parts.streaming({node: parts.node(node) for node in (START, *nodes)})
     listeners: dict[str, list[str]] = {}
     for node in made.values():
         for trigger in node.triggers:
@@ -104,6 +105,14 @@ class _Parts:
             handles=spec.is_error_handler,
             subgraph=find_subgraph(spec.action),
         )
+
+    def streaming(self, made: dict[str, Node]) -> dict[str, Node]:
+        """The nodes, of which some know who may read their result while it is made."""
+        edges = [(start, end) for start, end in self.edges.streaming if start != START and end != END]
+        for start, end in sorted(edges):
+            if feeds(made[start], made[end], self.edges.into(end), self.channels):
+                made[start] = replace(made[start], feeds=(*made[start].feeds, end))
+        return made
 
     def _node(self, name: str, triggers: tuple[str, ...], schema: Schema, keys: tuple[str, ...], **own: Any) -> Node:
         return Node(

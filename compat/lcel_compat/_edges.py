@@ -39,17 +39,27 @@ class Edges:
         plain: ``(start, end)`` of each edge.
         joins: ``(starts, end)`` of each edge that waits for several nodes.
         branches: The conditional edges of each node, by name.
+        streaming: Those of ``plain`` along which a result may be read while it is made.
     """
 
     plain: dict[tuple[str, str], None] = field(default_factory=dict)
     joins: dict[tuple[tuple[str, ...], str], None] = field(default_factory=dict)
     branches: dict[str, dict[str, BranchSpec]] = field(default_factory=dict)
+    streaming: set[tuple[str, str]] = field(default_factory=set)
 
     def sources(self) -> dict[str, str]:
         """Where edges start, with a word on which edge."""
         found = {start: f"the edge {start!r} -> {end!r}" for start, end in self.plain}
         found |= {s: f"the join {list(starts)!r} -> {end!r}" for starts, end in self.joins for s in starts}
         return found | {s: f"the conditional edge of {s!r}" for s in self.branches}
+
+    def into(self, name: str) -> list[str]:
+        """The nodes that may lead to a node, once for each edge, as far as edges say it."""
+        found = [start for start, end in self.plain if end == name]
+        found += [start for starts, end in self.joins if end == name for start in starts]
+        for source, branches in self.branches.items():
+            found += [source for b in branches.values() if b.ends is None or name in b.ends.values()]
+        return found
 
     def targets(self) -> dict[str, str]:
         """Where edges are known to end, with a word on which edge."""

@@ -394,6 +394,15 @@ class Machine:
             tasks.append(self._task(node, (PULL, name), node.triggers, value, parts=(PULL, *node.triggers)))
         return tasks
 
+    def ahead(self, node: Node, step: int) -> Task:
+        """The task that a node will be in a superstep to come, before its input is known; not of a saved run.
+
+        Its start is shown as core shows that of a run whose input is a stream (runnables/base.py:2641).
+        """
+        later = copy(self)
+        later.step = step
+        return later._task(node, (PULL, node.name), node.triggers, {"input": ""}, parts=(PULL, *node.triggers))
+
     def _is_node(self, packet: Any) -> bool:
         if isinstance(packet, Send) and packet.node in self.program.nodes:
             return True

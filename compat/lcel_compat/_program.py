@@ -94,6 +94,7 @@ class Node:
         handler: The node that runs when all attempts have failed.
         handles: Whether it is such a node.
         subgraph: The graph that it runs, ours or LangGraph's.
+        feeds: The nodes that may read its result while it is made (``_pipeline.py``).
     """
 
     name: str
@@ -114,6 +115,7 @@ class Node:
     handler: str | None = None
     handles: bool = False
     subgraph: Runnable[Any, Any] | None = None
+    feeds: tuple[str, ...] = ()
 
     @property
     def hidden(self) -> bool:
@@ -267,6 +269,11 @@ class Program:
     state: tuple[str, ...]
     is_root: bool
     deferred: tuple[str, ...]
+
+    @property
+    def streams(self) -> bool:
+        """Whether some nodes may read the result of others while it is made."""
+        return any(node.feeds for node in self.nodes.values())
 
     def reader(self, keys: str | Sequence[str]) -> Callable[[Mapping[str, Channel]], Any]:
         """A function that reads keys off a run's channels: a dict; of one key, or a root state, the value alone."""

@@ -172,9 +172,9 @@ class OwnRun:
         """The node's result, as its one chunk."""
         self._around.capture.chunk(self.run_id, result)
 
-    def on_chain_end(self, output: Any) -> Awaitable[None] | None:
-        """The node is done; something to await if the consumer is behind."""
-        self._around.capture.on_chain_end(output, run_id=self.run_id)
+    def on_chain_end(self, output: Any, *, inputs: Any = None) -> Awaitable[None] | None:
+        """The node is done; something to await if the consumer is behind. ``inputs``: if they are known only now."""
+        self._around.capture.on_chain_end(output, run_id=self.run_id, inputs=inputs)
         return self._room()
 
     def on_chain_error(self, error: BaseException) -> None:

@@ -116,6 +116,11 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         return set(self._edges.joins)
 
     @property
+    def streaming_edges(self) -> set[tuple[str, str]]:
+        """Those of the plain edges along which a result may be read while it is made."""
+        return set(self._edges.streaming)
+
+    @property
     def branches(self) -> Mapping[str, Mapping[str, BranchSpec]]:
         """The conditional edges of each node by name, each with its path and path map as they were given."""
         return self._edges.branches
@@ -228,11 +233,20 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
     # Edges ---------------------------------------------------------------------------------------------
 
-    def add_edge(self, start_key: str | Sequence[str], end_key: str) -> Self:
+    def add_edge(self, start_key: str | Sequence[str], end_key: str, *, stream: bool = False) -> Self:
         """Lead from a node to another; from several nodes, wait for all of them.
 
+        Args:
+            start_key: The node, or the nodes to wait for.
+            end_key: The node that it leads to.
+            stream: Whether the second node may begin on the first chunk of the first, as a step of a chain does. Both
+                have to be made with ``as_node``, and the second has to read the key that the first writes. What it
+                writes is applied in its own superstep. Where that is not so, where a checkpoint is saved or the run
+                stops between them, or where nobody reads chunks, it begins when the first is done, as ever.
+
         Raises:
-            InvalidGraphError: If the edge starts at ``END``, ends at ``START``, or joins nodes that do not exist yet.
+            InvalidGraphError: If the edge starts at ``END``, ends at ``START``, joins nodes that do not exist yet, or
+                is a join that is to stream.
         """
         self._warn_if_compiled("edge")
         starts = (start_key,) if isinstance(start_key, str) else tuple(start_key)
@@ -242,7 +256,13 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             raise InvalidGraphError(f"{START!r} is where the graph begins; no edge can lead there.")
         if isinstance(start_key, str):
             self._edges.plain[start_key, end_key] = None
+            (self._edges.streaming.add if stream else self._edges.streaming.discard)((start_key, end_key))
             return self
+        if stream:
+            raise InvalidGraphError(
+                f"The join {list(starts)!r} -> {end_key!r} cannot stream: it waits until all of these nodes are done."
+                " Leave stream out."
+            )
         check_join(starts, end_key, self.nodes)
         self._edges.joins[starts, end_key] = None
         return self
