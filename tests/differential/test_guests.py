@@ -23,6 +23,7 @@ from langgraph.types import Command, Overwrite, RetryPolicy, Send, interrupt
 from typing_extensions import TypedDict
 
 import lcel_compat
+from lcel_compat._guests import converted
 from tests.differential.scenarios.play import Recording, Scenario, assert_same_play, is_racing, oracle, play
 from tests.differential.scenarios.stage import Log, Stage
 from tests.differential.scenarios.steps import Step, answer, command, history, ran, resume, saved, state, stream, update
@@ -767,3 +768,12 @@ def test_an_error_without_words(colour: Colour) -> None:
 
     with pytest.raises(KeyError):
         colour.invoke(stage.graph({"a": stage.node("a", work)}, "^>a>$"), BIRDS)
+
+
+def test_our_command_in_langgraphs_tools() -> None:
+    """``ToolNode`` takes no ``Command`` but LangGraph's; its refusal of ours says what to import."""
+    refusal = TypeError(f"Tool t returned unexpected type: {lcel_compat.Command}")
+    with pytest.raises(TypeError, match=r"from langgraph\.types import Command"):
+        raise converted(refusal)
+    other = TypeError("something else")
+    assert converted(other) is other
