@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.callbacks import CallbackManagerForRetrieverRun, dispatch_custom_event
+from langchain_core.callbacks import BaseCallbackHandler, CallbackManagerForRetrieverRun, dispatch_custom_event
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel, BaseLLM
 from langchain_core.language_models.fake import FakeListLLM
@@ -351,15 +351,21 @@ def test_a_string_models_answer_is_told_token_by_token() -> None:
     async def events(x: str) -> list[str]:
         return [e["event"] async for e in chain.astream_events(x, version="v2") if e["event"] == "on_llm_stream"]
 
-    async def asked(x: str) -> Any:
-        return await chain.ainvoke(x)
+    class Tokens(BaseCallbackHandler):
+        told: list[str]
+
+        def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+            self.told.append(token)
 
     with replay(cassette):
-        run(asked("invoked"))
+        chain.invoke("invoked")
         assert len(run(events("streamed"))) == 3
     with replay(cassette):
         assert len(run(events("invoked"))) == 1
-        run(asked("streamed"))
+        tokens = Tokens()
+        tokens.told = []
+        chain.invoke("streamed", {"callbacks": [tokens]})
+        assert tokens.told == []
 
 
 def test_nothing_of_a_family_is_said_to_be_missing() -> None:
