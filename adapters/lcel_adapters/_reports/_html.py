@@ -6,6 +6,7 @@ only, never as markup: the template escapes, the JSON hides every ``<``, and the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import Final
 
@@ -17,6 +18,9 @@ from lcel_compat.events import JsonValue, to_json
 _MOST_RUNS: Final = 2_000
 _MOST_ROWS: Final = 400
 """Lines per lane of a run: whoever reads a page reads no more."""
+_FEW_ROWS: Final = 10
+_ROWS_IN_ALL: Final = 20_000
+"""Lines of all runs of an input; beyond, every run shows but a few."""
 _MOST_TEXT: Final = 4_000
 """Characters of one event's data."""
 _PAGE: Final = files("lcel_adapters._reports")
@@ -67,17 +71,23 @@ def _finding(data: dict[str, JsonValue]) -> JsonValue:
 
 def _case(case: Case, comparison: Comparison) -> JsonValue:
     views = run_views(case, comparison.findings)
+    drawn: list[JsonValue] = []
+    left = _ROWS_IN_ALL
     timed = len(case.before.times) > 0 and len(case.after.times) > 0
+    for view in views[:_MOST_RUNS]:
+        lines = rows(case, view, limit=_MOST_ROWS if left > 0 else _FEW_ROWS)
+        drawn.append(_run(case, view, lines, timed))
+        left -= len(lines)
     return {
         "input": case.input,
         "unit": "ms" if timed else "events",
-        "runs": [_run(case, view, timed) for view in views[:_MOST_RUNS]],
+        "runs": drawn,
         "left_out": max(0, len(views) - _MOST_RUNS),
         "errors": [None if error is None else _cut(to_json(error)) for error in (case.before.error, case.after.error)],
     }
 
 
-def _run(case: Case, view: RunView, timed: bool) -> JsonValue:
+def _run(case: Case, view: RunView, lines: Iterable[Row], timed: bool) -> JsonValue:
     sides = ((case.before, view.old), (case.after, view.new))
     drawn: list[JsonValue] = []
     for recorded, run in sides:
@@ -92,7 +102,7 @@ def _run(case: Case, view: RunView, timed: bool) -> JsonValue:
         "depth": view.depth,
         "severity": view.severity,
         "findings": list(view.findings),
-        "rows": [_row(row) for row in rows(case, view, limit=_MOST_ROWS)],
+        "rows": [_row(row) for row in lines],
     }
 
 

@@ -6,7 +6,7 @@ difference, at its topmost run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from lcel_compat.compare._lanes import own_differences
@@ -24,6 +24,17 @@ def differences(before: Recorded, after: Recorded, found: Matching) -> list[Diff
     return _unique(_Differ(before, after, found).all())
 
 
+def _with_those_above(runs: Iterable[Run]) -> set[Run]:
+    """Runs, and all that any of them lies below."""
+    found: set[Run] = set()
+    for run in runs:
+        above: Run | None = run
+        while above is not None and above not in found:
+            found.add(above)
+            above = above.parent
+    return found
+
+
 def _unique(found: Iterator[Difference]) -> list[Difference]:
     """One difference per kind and place: what a run's facts say once, its events need not say again."""
     kept: dict[tuple[object, ...], Difference] = {}
@@ -37,6 +48,7 @@ def _unique(found: Iterator[Difference]) -> list[Difference]:
 class _Differ:
     def __init__(self, before: Recorded, after: Recorded, found: Matching) -> None:
         self._before, self._after, self._found = before, after, found
+        self._touched = _with_those_above((*found.new, *found.old))
 
     def all(self) -> Iterator[Difference]:
         for run in self._before.runs:
@@ -61,7 +73,7 @@ class _Differ:
 
     def _alone(self, run: Run) -> bool:
         """Whether nothing of a subtree is in a pair: then its topmost run speaks for all of it."""
-        return not any(self._found.has(one) for one in run.walk())
+        return run not in self._touched
 
     # --- a pair ---
 
