@@ -46,6 +46,9 @@ class Capture(BaseCallbackHandler, StreamingHandler[Any]):
         log: The log.
         mailbox: The queue whose limit holds producers back.
         others: Marked handlers of somebody else, whose taps see the chunks too.
+
+    Attributes:
+        ends_all: Whether a run that fails ends all runs inside it that are still open, the last one first.
     """
 
     run_inline = True
@@ -57,6 +60,7 @@ class Capture(BaseCallbackHandler, StreamingHandler[Any]):
         self._runs: dict[UUID, Run] = {}
         self._ended: OrderedDict[UUID, tuple[str, ...]] = OrderedDict()
         self._tapped: set[UUID] = set()
+        self.ends_all = False
 
     @property
     def threaded(self) -> bool:
@@ -169,6 +173,13 @@ class Capture(BaseCallbackHandler, StreamingHandler[Any]):
             self._write(RunEnded(run=run, output=output, inputs=inputs))
 
     def _fail(self, run_id: UUID, error: BaseException) -> None:
+        if self.ends_all and (failed := self._runs.get(run_id)):
+            # Dropped work, a thread's or that of a sibling of what failed, never says itself that it has ended.
+            for inner in reversed([run.id for run in self._runs.values() if failed.key in run.parents]):
+                self._end_failed(inner, error)
+        self._end_failed(run_id, error)
+
+    def _end_failed(self, run_id: UUID, error: BaseException) -> None:
         if run := self._finish(run_id):
             self._write(RunFailed(run=run, error=error))
 

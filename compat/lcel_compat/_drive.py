@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import types
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -132,7 +132,7 @@ async def _work_async(
     error: BaseException | None = None
     work = run_async(execute(task, session.frame))
     try:
-        await (held_back(work, mailbox) if session.emits else work)
+        await (held_back(work, session.mailboxes) if session.emits else work)
     except asyncio.CancelledError as cancelled:
         error = cancelled
         if _is_cancelled():
@@ -156,7 +156,7 @@ def _is_cancelled() -> bool:
 
 
 @types.coroutine
-def held_back(work: Coroutine[Any, Any, None], mailbox: AsyncMailbox) -> Generator[Any, Any, None]:
+def held_back(work: Coroutine[Any, Any, None], mailboxes: Sequence[Mailbox]) -> Generator[Any, Any, None]:
     """A node's coroutine that goes on after each of its awaits only when there is room.
 
     A stream writer cannot wait where it is called. A node that writes in a loop is held at the next thing it awaits,
@@ -167,8 +167,9 @@ def held_back(work: Coroutine[Any, Any, None], mailbox: AsyncMailbox) -> Generat
         while True:
             try:
                 value = yield pending
-                if mailbox.full:
-                    yield from mailbox.room()
+                for mailbox in mailboxes:
+                    if mailbox.full and isinstance(mailbox, AsyncMailbox):
+                        yield from mailbox.room()
             except BaseException as error:
                 pending = work.throw(error)
             else:

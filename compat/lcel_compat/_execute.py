@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
@@ -34,6 +34,8 @@ from lcel_compat._core import enter
 from lcel_compat._guests import converted, guest_keys
 from lcel_compat._keep import TaskQueue, ThreadQueue
 from lcel_compat._machine import Machine, Task
+from lcel_compat._mailbox import AsyncMailbox, Mailbox
+from lcel_compat._pipeline import Abandoned, Flow, Pipes, StreamableNode, Whole, streamable
 from lcel_compat._program import Branch
 from lcel_compat._runs import OwnRun
 from lcel_compat._sum import Sum
@@ -65,6 +67,12 @@ class Colour(Protocol):
     def stream(self, chain: Sequence[tuple[Runnable[Any, Any], RunnableConfig]], value: Any) -> Any:
         """Stream a value through runnables, each reading the chunks of the one before; the sum of the chunks."""
 
+    def pipe(self, node: StreamableNode, pieces: Any, config: RunnableConfig, flows: Iterable[Flow]) -> Any:
+        """Stream pieces of a state through a node and into what leads from it; the sum of the chunks."""
+
+    def wait(self, turn: Any) -> Any:
+        """Wait until a future is done."""
+
     def tap(self, handler: Any, run_id: UUID, value: Any) -> Any:
         """Show a streaming handler one chunk of a run."""
 
@@ -76,6 +84,9 @@ class Colour(Protocol):
 
     def queue(self) -> ThreadQueue | TaskQueue:
         """What does jobs beside a run."""
+
+    def room(self, mailbox: Mailbox) -> Any:
+        """Wait until the consumer of a mailbox has caught up."""
 
     def sleep(self, seconds: float) -> Any:
         """Wait."""
@@ -108,6 +119,18 @@ class _Sync:
                 total.add(chunk)
         return total.value
 
+    def pipe(self, node: StreamableNode, pieces: Any, config: RunnableConfig, flows: Iterable[Flow]) -> Any:
+        total, chunks = Sum(), cast("Any", node.chunks(iter(pieces), config))
+        with closing(chunks):
+            for chunk in chunks:
+                total.add(chunk)
+                for flow in flows:
+                    flow.put(chunk)
+        return total.value
+
+    def wait(self, turn: Any) -> Any:
+        return turn.result()
+
     def tap(self, handler: Any, run_id: UUID, value: Any) -> None:
         for _ in handler.tap_output_iter(run_id, iter((value,))):
             pass
@@ -120,6 +143,9 @@ class _Sync:
 
     def queue(self) -> ThreadQueue:
         return ThreadQueue()
+
+    def room(self, mailbox: Mailbox) -> None:
+        mailbox.hold()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -152,6 +178,18 @@ class _Async:
                 total.add(chunk)
         return total.value
 
+    async def pipe(self, node: StreamableNode, pieces: Any, config: RunnableConfig, flows: Iterable[Flow]) -> Any:
+        total, chunks = Sum(), cast("Any", node.achunks(aiter(pieces), config))
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                total.add(chunk)
+                for flow in flows:
+                    flow.put(chunk)
+        return total.value
+
+    def wait(self, turn: Any) -> Any:
+        return turn
+
     async def tap(self, handler: Any, run_id: UUID, value: Any) -> None:
         async for _ in handler.tap_output_aiter(run_id, one(value)):
             pass
@@ -164,6 +202,12 @@ class _Async:
 
     def queue(self) -> TaskQueue:
         return TaskQueue()
+
+    async def room(self, mailbox: Mailbox) -> None:
+        if isinstance(mailbox, AsyncMailbox):
+            await mailbox.room()
+        else:
+            mailbox.hold()
 
     def sleep(self, seconds: float) -> Awaitable[None]:
         return asyncio.sleep(seconds)
@@ -216,6 +260,7 @@ class Frame:
         streaming: Whether runnables are streamed, because somebody looks at chunks.
         traced: Whether LangSmith's tracer listens.
         writer: What nodes send values with.
+        pipes: The streams between nodes, if there may be some.
     """
 
     session: Session
@@ -228,6 +273,7 @@ class Frame:
     streaming: bool
     traced: bool
     writer: StreamWriter
+    pipes: Pipes | None = None
 
     def node_config(self, scope: TaskScope) -> RunnableConfig:
         """The configuration of a node's body and conditional edges, while nobody listens.
@@ -288,7 +334,8 @@ def _attempt(task: Task, frame: Frame, config: RunnableConfig) -> Steps:
         if (told := run.on_chain_error(error)) is not None:
             yield told
         raise
-    if (end := run.on_chain_end(result)) is not None:
+    told_late = {} if frame.pipes is None or frame.pipes.into(task) is None else {"inputs": task.input}
+    if (end := run.on_chain_end(result, **told_late)) is not None:
         yield end
 
 
@@ -328,11 +375,38 @@ def _run_body(task: Task, frame: Frame, config: RunnableConfig, run: ChainRun | 
         (runnable, child_config(config, run, f"seq:step:{number}")) for number, runnable in enumerate(body.runnables, 1)
     ]
     enter(chain[0][1], run if frame.traced else None)
+    if frame.pipes is not None and frame.pipes.takes(task):
+        return (yield from _piped(task, frame, frame.pipes, chain[0][1]))
     if frame.streaming:
         return (yield frame.colour.stream(chain, value))
     for runnable, own in chain:
         value = yield frame.colour.invoke(runnable, value, own)
     return value
+
+
+def _piped(task: Task, frame: Frame, pipes: Pipes, config: RunnableConfig) -> Steps:
+    """What a node at a streaming edge does: read what comes, hand on what it makes, and wait for its superstep."""
+    node, read, flows = cast("StreamableNode", streamable(task.node.body)), pipes.into(task), pipes.out_of(task)
+    failure: BaseException | None = None
+    try:
+        total = yield frame.colour.pipe(node, Whole(task.input) if read is None else read, config, flows)
+    except Exception as error:
+        failure = error
+    except BaseException:
+        failure = Abandoned()
+        raise
+    finally:
+        for flow in flows:
+            flow.end(failure)
+    if read is not None:
+        read.closed = True
+        try:
+            yield frame.colour.wait(read.turn)
+        except BaseException as ended:
+            raise failure or ended from ended.__cause__
+    if failure is not None:
+        raise failure
+    return node.update(total)
 
 
 def _arguments(body: FunctionBody, config: RunnableConfig) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class _Stream:
             item = {**item, INTERRUPT: tuple(map(_interrupt, item[INTERRUPT]))}
         for sink in self._sinks:
             if mode in sink.modes:
-                sink.emit(namespace, mode)(item)
+                sink.emit_from_below(namespace, mode)(item)
 
 
 _REPLAYS: Final[WeakKeyDictionary[Replay, Any]] = WeakKeyDictionary()
@@ -206,7 +206,7 @@ def _writer(scope: TaskScope) -> Callable[[Any], None]:
             return
         for sink in scope.frame.session.sinks:
             if "custom" in sink.modes:
-                sink.emit(tuple(namespace.split(NAMESPACE_SEPARATOR)[:-1]), "custom")(value)
+                sink.emit_from_below(tuple(namespace.split(NAMESPACE_SEPARATOR)[:-1]), "custom")(value)
 
     return write
 

@@ -219,6 +219,7 @@ class Log:
 
     Args:
         readers: The projections, in the order in which their items come where several read one entry.
+        lock: What whoever writes holds; that of the consumer, to whom graphs inside may give items of their own.
 
     Nothing is kept: an entry exists while its projections look at it. Entries arrive from the driver and from
     threads that run nodes; the lock makes one order of them.
@@ -226,13 +227,13 @@ class Log:
 
     __slots__ = ("_lock", "_readers")
 
-    def __init__(self, readers: Sequence[Reader] = ()) -> None:
+    def __init__(self, readers: Sequence[Reader] = (), lock: threading.RLock | None = None) -> None:
         found: dict[type, list[tuple[Callable[[Any], Iterable[Any]], Callable[[Any], None]]]] = {}
         for reader in readers:
             for kind in reader.projection.reads:
                 found.setdefault(kind, []).append((reader.projection.project, reader.emit))
         self._readers = found
-        self._lock = threading.RLock()
+        self._lock = lock or threading.RLock()
 
     def wants(self, kind: type[Entry]) -> bool:
         """Whether any projection reads this kind of entry, so that it is worth making."""

@@ -74,7 +74,7 @@ def readers(
     left_out = CAPTURED | ({"custom"} & set(own.modes))
     for sink in inherited:
         wanted = {*sink.modes} - left_out
-        found += [Reader(MODES[mode](scope), sink.emit(namespace, mode)) for mode in MODES if mode in wanted]
+        found += [Reader(MODES[mode](scope), sink.emit_from_below(namespace, mode)) for mode in MODES if mode in wanted]
     return found
 
 

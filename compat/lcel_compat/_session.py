@@ -34,6 +34,7 @@ from lcel_compat._keep import Keeper, patched
 from lcel_compat._log import Asked, Emitted, Log, TaskFinished
 from lcel_compat._machine import Machine, Task
 from lcel_compat._mailbox import Mailbox
+from lcel_compat._pipeline import Opened, Pipes
 from lcel_compat._program import Program
 from lcel_compat._readers import RootChunks, readers
 from lcel_compat._request import Request
@@ -69,6 +70,7 @@ class Session:
         namespace: Where the graph stands: ``""``, or the namespace of the task that it runs in.
         machine: The superstep machine.
         sinks: The consumers that see what graphs inside this one do.
+        mailboxes: Its own queue, and those of the consumers around it that see what it does.
         store: What nodes keep things in.
         control: By which the run can be asked to stop.
         continued: How the run began.
@@ -96,7 +98,9 @@ class Session:
         inherited = () if around is None else around.sinks
         self.sinks: tuple[Sink, ...] = (*inherited, own) if request.below else inherited
         self._chunks = RootChunks()
-        self.log = Log(readers(request, program, self.namespace, own=own, inherited=inherited, chunks=self._chunks))
+        self.log = Log(
+            readers(request, program, self.namespace, own=own, inherited=inherited, chunks=self._chunks), own.lock
+        )
         self.keeper = self._keeper()
         self.machine = Machine(
             program,
@@ -109,8 +113,10 @@ class Session:
         )
         self._name = self.config.get("run_name") or program.name
         self._limit = self.config.get("max_concurrency") or (1 << 30)
+        self.mailboxes: tuple[Mailbox, ...] = (mailbox, *(sink.mailbox for sink in inherited))
         self._runtime: Runtime[Any] | None = None
         self._cache: BaseCache[Any] | None = request.settings.cache or (None if around is None else around.cache)
+        self._pipes: Pipes | None = None
         self.frame: Frame
 
     def _keeper(self) -> Keeper | None:
@@ -160,7 +166,8 @@ class Session:
         failure: BaseException | None = None
         try:
             failure = yield from self._supersteps()
-            if failure is not None:
+            if failure is not None or self._pipes:
+                self._abandon_pipes()
                 yield Stop(heard=self.request.error_events)
             failure = yield from self._save_rest(failure)
             yield DRAIN
@@ -281,7 +288,11 @@ class Session:
             if type(root) is not OwnRun:
                 root = yield Call(root)
         if capture is not None:
+            capture.ends_all = self.request.error_events
             self._chunks.attach(capture, cast("ChainRun", root).run_id)
+        streaming = "events" in modes or bool(foreign)
+        if streaming and self.keeper is None and self._program.streams:
+            self._pipes = self._streams()
         self.frame = Frame(
             session=self,
             machine=self.machine,
@@ -290,11 +301,27 @@ class Session:
             open=None if root is None else lambda task: node_run(task, root, self._colour.manager),
             run_id=uuid4() if root is None else root.run_id,
             taps=foreign if capture is None else (capture,),
-            streaming="events" in modes or bool(foreign),
+            streaming=streaming,
             traced=root is not None and langsmith_tracer(root.handlers) is not None,
             writer=self._writer(),
+            pipes=self._pipes,
         )
         return cast("ChainRun | None", root)
+
+    def _streams(self) -> Pipes:
+        request = self.request
+        return Pipes(
+            self.machine,
+            asynchronous=self._colour is ASYNC,
+            post=self._mailbox.post,
+            before=request.before,
+            after=request.after,
+        )
+
+    def _abandon_pipes(self) -> None:
+        """Nodes that began before their superstep, and will not have one, end."""
+        if self._pipes is not None:
+            self._pipes.abandon()
 
     def _streams_for(self, handler: Any) -> bool:
         """Whether nodes are streamed because of a handler that was there before this run.
@@ -311,7 +338,7 @@ class Session:
         log = self.log
         if not log.wants(Emitted):
             return _ignore
-        mailboxes = [self._mailbox, *(sink.mailbox for sink in self.sinks)]
+        mailboxes = self.mailboxes
 
         def write(value: Any) -> None:
             log.write(Emitted(value=value))
@@ -347,6 +374,8 @@ class Session:
                     yield from self._checkpoint()
                 if changed:
                     machine.show_state()
+                if self.sinks:
+                    yield from self._let_read()
                 if request.after and machine.breaks(request.after):
                     self._show_where_it_stops()
                     raise GraphInterrupt
@@ -396,6 +425,7 @@ class Session:
             _Failed: If one failed.
         """
         machine = self.machine
+        begun = self._pipes.claim() if self._pipes else ()
         machine.announce()
         if self._cache is not None:
             yield from self._look_up(self._cache)
@@ -411,9 +441,15 @@ class Session:
                     yield from self._settle(_handed_on(task), bubbles, ready)
                     continue
                 running += 1
-                yield Start(task, running + len(ready) > 1)
+                if task in begun:
+                    cast("Pipes", self._pipes).go(task)
+                else:
+                    yield Start(task, running + len(ready) > 1)
             if running:
-                done: Finished = yield WAIT
+                done: Finished | Opened = yield WAIT
+                if isinstance(done, Opened):
+                    yield from self._begin_ahead(done, cast("Pipes", self._pipes), running)
+                    continue
                 running -= 1
                 yield from self._settle(done, bubbles, ready)
         for bubble in bubbles:
@@ -421,6 +457,13 @@ class Session:
                 raise _Failed(bubble)
         if bubbles:
             raise GraphInterrupt(tuple(i for b in bubbles for i in cast("GraphInterrupt", b).interrupts))
+
+    def _begin_ahead(self, opened: Opened, pipes: Pipes, running: int) -> Conduct:
+        """The first chunk of a node is there: the node that reads it begins, if one more may run."""
+        if running + len(pipes) < self._limit:
+            yield Start(pipes.start(opened.flow), True)
+        else:
+            opened.flow.closed = True
 
     def _settle(self, done: Finished, bubbles: list[GraphBubbleUp], ready: deque[Task]) -> Conduct:
         """A task is over: keep what it wrote, then tell the consumer."""
@@ -448,6 +491,14 @@ class Session:
             ready.append(machine.handler_of(task, entry.error))
         elif self._cache is not None and not entry.interrupts:
             yield from self._remember(self._cache, task)
+        if self.sinks:
+            yield from self._let_read()
+
+    def _let_read(self) -> Conduct:
+        """Wait for the consumers of the graphs around this one; its own consumer is held up by the driver."""
+        for mailbox in self.mailboxes[1:]:
+            if mailbox.full:
+                yield Call(self._colour.room(mailbox))
 
     def _look_up(self, cache: BaseCache[Any]) -> Conduct:
         """Tasks whose node was given the same input before need not run."""
@@ -497,6 +548,7 @@ class Session:
     def _stop_and_save(self, error: BaseException) -> Conduct:
         """End what runs, and save what it has done, even if the run is cancelled once more meanwhile."""
         try:
+            self._abandon_pipes()
             yield STOP
         finally:
             yield from self._save_rest(error)

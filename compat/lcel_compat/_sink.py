@@ -6,8 +6,9 @@ graphs around it as well, where they were asked to show what is below them (``su
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from lcel_compat._constants import INTERRUPT, START
@@ -29,6 +30,7 @@ class Sink:
         printed: The modes whose items are printed.
         form: What it is handed for an item; ``None`` for the item alone.
         below: Whether it sees what graphs inside do.
+        lock: Held by whoever gives it an item; the runs inside have logs of their own, and may be in other threads.
     """
 
     mailbox: Mailbox
@@ -36,6 +38,17 @@ class Sink:
     printed: tuple[str, ...] = ()
     form: Form | None = None
     below: bool = False
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def emit_from_below(self, namespace: Namespace, mode: str) -> Emit:
+        """What takes the items of a graph inside, whose log does not hold this sink's lock."""
+        emit = self.emit(namespace, mode)
+
+        def locked(item: Any) -> None:
+            with self.lock:
+                emit(item)
+
+        return locked
 
     def emit(self, namespace: Namespace, mode: str, *, placed: bool = False) -> Emit:
         """What takes the items of one mode of one graph; ``placed`` ones come with their namespace."""
