@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from lcel_adapters import as_lcel
 from lcel_adapters.desk import build_chain, build_graph
 from lcel_adapters.desk.consumers import CONSUMERS
 from lcel_compat.compare import compare, observe
@@ -34,6 +35,13 @@ def test_the_chain_in_one_node_breaks_the_root() -> None:
     moved = {one.run[-1] for one in found.findings if one.kind == "run_reparented"}
     assert moved >= {"gather", "add_context", "route"}
     assert not any(one.kind in ("run_missing", "stream_missing", "chunk_missing") for one in found.findings)
+
+
+def test_the_chain_in_one_node_behind_the_face_is_the_same() -> None:
+    """Moved with `as_lcel`, nobody notices: the same runs, chunks, tags and metadata."""
+    face = as_lcel(build_graph(), output="answer")
+    found = compare(build_chain(), face, [QUESTION], repeats=1)
+    assert (found.verdict, found.findings) == ("same", ())
 
 
 def test_the_findings_name_who_would_notice() -> None:
