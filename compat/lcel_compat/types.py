@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, final
 
+from langchain_core.messages.tool import ToolOutputMixin
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypeVar
 
@@ -96,8 +97,10 @@ class Interrupt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command(Generic[N]):
+class Command(ToolOutputMixin, Generic[N]):
     """What to do next: a node's result that also steers, or the input that continues a run.
+
+    A tool may return one; core hands it on as it is, and does not make text of it.
 
     Args:
         graph: ``None`` for the graph the node is in, ``Command.PARENT`` for the graph around it.
