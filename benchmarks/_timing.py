@@ -11,7 +11,7 @@ import gc
 import inspect
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -28,7 +28,7 @@ Pass = AsyncPass | SyncPass
 class Settings:
     """How long and how often to measure, and who competes.
 
-    `block` is the least time in seconds that one contestant runs in one round.
+    `block` is the least time in seconds that one contestant runs in one round, by `clock`.
     """
 
     theirs: Engine
@@ -38,6 +38,7 @@ class Settings:
     block: float
     quick: bool = False
     freeze: bool = False
+    clock: Callable[[], float] = perf_counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,23 +101,23 @@ def _timed(contestant: Contestant, passes: int, settings: Settings) -> tuple[flo
     gc.collect()
     run = contestant.run
     if _is_async(run):
-        return settings.runner.run(_time_async(run, passes))
-    return _time_sync(run, passes)
+        return settings.runner.run(_time_async(run, passes, settings.clock))
+    return _time_sync(run, passes, settings.clock)
 
 
 def _is_async(run: Pass) -> TypeIs[AsyncPass]:
     return inspect.iscoroutinefunction(run)
 
 
-def _time_sync(run: SyncPass, passes: int) -> tuple[float, int]:
-    start = perf_counter()
+def _time_sync(run: SyncPass, passes: int, clock: Callable[[], float]) -> tuple[float, int]:
+    start = clock()
     for _ in range(passes):
         delivered = run()
-    return perf_counter() - start, delivered
+    return clock() - start, delivered
 
 
-async def _time_async(run: AsyncPass, passes: int) -> tuple[float, int]:
-    start = perf_counter()
+async def _time_async(run: AsyncPass, passes: int, clock: Callable[[], float]) -> tuple[float, int]:
+    start = clock()
     for _ in range(passes):
         delivered = await run()
-    return perf_counter() - start, delivered
+    return clock() - start, delivered

@@ -47,21 +47,28 @@ Node = Callable[[Answer, RunnableConfig], Coroutine[Any, Any, Answer]] | Runnabl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """An engine under test: any module with LangGraph's `StateGraph`, `START` and `END`."""
+    """An engine under test: any module with LangGraph's `StateGraph`, `START` and `END`.
+
+    `others` are modules with the rest of LangGraph's names, where `module` has not got them all.
+    """
 
     name: str
     module: str
+    others: tuple[str, ...] = ()
 
     def builder(self, state: type) -> Any:
         """A new `StateGraph(state)` of this engine."""
         return self.load("StateGraph")(state)
 
     def load(self, name: str) -> Any:
-        """The public name of the engine's module."""
-        return getattr(import_module(self.module), name)
+        """The public name of one of the engine's modules."""
+        for module in map(import_module, (self.module, *self.others)):
+            if hasattr(module, name):
+                return getattr(module, name)
+        raise AttributeError(f"{self.name} has no {name!r} in {self.module}")
 
 
-LANGGRAPH: Final = Engine(name="LangGraph", module="langgraph.graph")
+LANGGRAPH: Final = Engine(name="LangGraph", module="langgraph.graph", others=("langgraph.types", "langgraph.config"))
 LCEL_COMPAT: Final = Engine(name="lcel-compat", module="lcel_compat")
 
 
