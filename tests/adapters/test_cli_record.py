@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +21,9 @@ from typer.testing import CliRunner, Result
 from lcel_adapters._cli import _record, _remote
 from lcel_adapters._cli._load import CannotRunError
 from lcel_adapters._cli.app import app
-from lcel_compat.events import load
+from lcel_compat.compare import compare_recordings, explain
+from lcel_compat.events import load, record
+from tests.support.models import chat_chain
 
 WIRE = Path(__file__).parent / "wire"
 QUESTIONS = ['{"question": "Where is my invoice?"}', "", '{"question": "How do I get a refund?"}']
@@ -253,3 +256,34 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx_sse", None)
     with pytest.raises(CannotRunError, match=r'pip install "lcel-compat\[record\]"'):
         _remote._packages()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Accessing the 'model_fields':DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*pydantic_v1")
+def test_a_live_langserve_gives_what_the_chain_gives(folder: Path) -> None:
+    """Recorded from a LangServe that runs, a chain's events compare as the same as those recorded beside it."""
+    import uvicorn
+    from fastapi import FastAPI
+    from langserve import add_routes
+
+    application = FastAPI()
+    add_routes(application, chat_chain(), path="/chain")
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        done = _record_cli(
+            f"http://127.0.0.1:{port}/chain", "--inputs", "-", "-o", "live.jsonl", stdin='{"topic": "a"}'
+        )
+    finally:
+        server.should_exit = True
+        thread.join()
+    assert done.exit_code == 0, done.output
+    # LangServe names the root after its route.
+    beside = record(chat_chain().with_config(run_name="/chain"), [{"topic": "a"}])
+    comparison = compare_recordings(beside, load("live.jsonl"))
+    assert comparison.verdict == "same", explain(comparison)
