@@ -50,8 +50,8 @@ def asks(*questions: str, ran: list[str] | None = None) -> Any:
 
 def asked(colour: Colour, compiled: CompiledStateGraph, value: Any) -> list[Interrupt]:
     """What a run waits for after this input."""
-    found: list[Interrupt] = (colour.invoke(compiled, value, THREAD) or {}).get(INTERRUPT, [])
-    return found
+    state: Any = colour.invoke(compiled, value, THREAD)
+    return [] if state is None else list(state.get(INTERRUPT, ()))
 
 
 # One task's answers ----------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_one_answer_to_several_questions(colour: Colour) -> None:
         colour.invoke(compiled, Command(resume="A"), THREAD)
     assert all(i in str(caught.value) for i in ids)
     assert ran == []
-    answers = Command(resume=dict(zip(ids, "xy", strict=True)))
+    answers: Any = Command(resume=dict(zip(ids, "xy", strict=True)))
     assert len(colour.invoke(compiled, answers, THREAD)["log"]) == 2
 
 

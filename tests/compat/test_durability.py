@@ -220,7 +220,7 @@ def test_a_saver_that_fails(colour: Colour, durability: Any, number: int) -> Non
     assert line.saved() == kept
     line.saver.fails_at = None
     line.story.clear()
-    again = None if INPUT in kept else {"log": []}
+    again: Any = None if INPUT in kept else {"log": []}
     assert colour.invoke(line.graph, again, THREAD) == {"log": ["a", "b"]}
     redone = [name for name in "ab" if ("writes", name) not in kept]
     assert [entry[1] for entry in line.story if entry[0] == "run"] == redone

@@ -55,13 +55,18 @@ class Balance(BaseCallbackHandler):
     def _over(self, *args: Any, run_id: UUID, **kwargs: Any) -> None:
         self.over[run_id] += 1
 
-    on_chain_start = on_chat_model_start = on_tool_start = _start
+    on_chain_start = _start
+    on_chat_model_start = on_tool_start = _start  # type: ignore[assignment]  # less is said of the arguments
     on_chain_end = on_chain_error = on_llm_end = on_llm_error = on_tool_end = on_tool_error = _over
 
     def check(self) -> None:
         """Each run that started has exactly one outcome."""
         assert {self.started[run]: count for run, count in self.over.items() if count != 1} == {}
         assert [name for run, name in self.started.items() if run not in self.over] == []
+
+
+def _with(handler: BaseCallbackHandler) -> Any:
+    return {**THREAD, "callbacks": [handler]}
 
 
 class Sleeper:
@@ -92,7 +97,7 @@ class Nest:
     def __init__(self, sleeper: Any, *, called: bool = False, saver: Any = None) -> None:
         self.ran: list[str] = []
         self._shown = False
-        self.saver = saver or InMemorySaver()
+        self.saver: Any = saver or InMemorySaver()
         builder = StateGraph(State).add_node("before", self._node("before")).add_node("beside", self._node("beside"))
         builder.add_node("sleeper", sleeper).add_edge(START, "before")
         inner = builder.add_edge("before", "beside").add_edge("before", "sleeper").compile()
@@ -123,22 +128,22 @@ class Nest:
         return calls
 
 
-Ending = Callable[[Nest, Sleeper, dict[str, Any], Any], Awaitable[None]]
-MODES = ["updates", "custom", "events"]
+Ending = Callable[[Nest, Sleeper, Any, Any], Awaitable[None]]
+MODES: Any = ["updates", "custom", "events"]
 
 
-def _stream(nest: Nest, config: dict[str, Any], durability: Any) -> Any:
+def _stream(nest: Nest, config: Any, durability: Any) -> Any:
     return nest.graph.astream({"log": []}, config, stream_mode=MODES, subgraphs=True, durability=durability)
 
 
-async def by_aclose(nest: Nest, sleeper: Sleeper, config: dict[str, Any], durability: Any) -> None:
+async def by_aclose(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
     async with aclosing(_stream(nest, config, durability)) as stream:
         async for item in stream:
             if nest.is_midway(item, sleeper):
                 break
 
 
-async def by_break(nest: Nest, sleeper: Sleeper, config: dict[str, Any], durability: Any) -> None:
+async def by_break(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
     async for item in _stream(nest, config, durability):
         if nest.is_midway(item, sleeper):
             break
@@ -147,7 +152,7 @@ async def by_break(nest: Nest, sleeper: Sleeper, config: dict[str, Any], durabil
         await asyncio.sleep(0.002)
 
 
-async def by_error_of_the_consumer(nest: Nest, sleeper: Sleeper, config: dict[str, Any], durability: Any) -> None:
+async def by_error_of_the_consumer(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
     with pytest.raises(Fault):  # noqa: PT012 - the consumer is what raises
         async with aclosing(_stream(nest, config, durability)) as stream:
             async for item in stream:
@@ -155,7 +160,7 @@ async def by_error_of_the_consumer(nest: Nest, sleeper: Sleeper, config: dict[st
                     raise Fault
 
 
-async def by_cancel(nest: Nest, sleeper: Sleeper, config: dict[str, Any], durability: Any) -> None:
+async def by_cancel(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
     task = asyncio.create_task(nest.graph.ainvoke({"log": []}, config, durability=durability))
     await sleeper.began.wait()
     await asyncio.sleep(0.02)
@@ -164,7 +169,7 @@ async def by_cancel(nest: Nest, sleeper: Sleeper, config: dict[str, Any], durabi
         await task
 
 
-async def by_cancelling_twice(nest: Nest, sleeper: Sleeper, config: dict[str, Any], durability: Any) -> None:
+async def by_cancelling_twice(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
     task = asyncio.create_task(nest.graph.ainvoke({"log": []}, config, durability=durability))
     await sleeper.began.wait()
     await asyncio.sleep(0.02)
@@ -175,7 +180,7 @@ async def by_cancelling_twice(nest: Nest, sleeper: Sleeper, config: dict[str, An
         await task
 
 
-async def by_cancel_scope(nest: Nest, sleeper: Sleeper, config: dict[str, Any], durability: Any) -> None:
+async def by_cancel_scope(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
     async with anyio.create_task_group() as group:
 
         async def read() -> None:
@@ -188,14 +193,14 @@ async def by_cancel_scope(nest: Nest, sleeper: Sleeper, config: dict[str, Any], 
         group.cancel_scope.cancel()
 
 
-async def by_scope_around_invoke(nest: Nest, sleeper: Sleeper, config: dict[str, Any], durability: Any) -> None:
+async def by_scope_around_invoke(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
     with anyio.CancelScope() as scope:
         asyncio.get_running_loop().call_later(0.1, scope.cancel)
         await nest.graph.ainvoke({"log": []}, config, durability=durability)
     assert scope.cancelled_caught
 
 
-async def by_step_timeout(nest: Nest, sleeper: Sleeper, config: dict[str, Any], durability: Any) -> None:
+async def by_step_timeout(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
     nest.graph = nest.graph.copy({"step_timeout": 0.1})
     with pytest.raises(TimeoutError):
         await nest.graph.ainvoke({"log": []}, config, durability=durability)
@@ -239,7 +244,7 @@ async def test_stopped_inside(end: Ending, durability: Any, called: bool) -> Non
     sleeper, balance = Sleeper(), Balance()
     nest = Nest(sleeper, called=called)
     started = time.monotonic()
-    await end(nest, sleeper, {**THREAD, "callbacks": [balance]}, durability)
+    await end(nest, sleeper, _with(balance), durability)
     assert time.monotonic() - started < BOUND
     assert sleeper.notes == ["cancelled", "cleaned up"]
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -268,7 +273,7 @@ async def test_a_neighbour_outside_fails(durability: Any) -> None:
     builder = StateGraph(State).add_node("sub", inner).add_node("fails", fails)
     graph = builder.add_edge(START, "sub").add_edge(START, "fails").compile(checkpointer=InMemorySaver())
     with pytest.raises(Fault):
-        await graph.ainvoke({"log": []}, {**THREAD, "callbacks": [balance]}, durability=durability)
+        await graph.ainvoke({"log": []}, _with(balance), durability=durability)
     assert sleeper.notes == ["cancelled", "cleaned up"]
     assert asyncio.all_tasks() == {asyncio.current_task()}
     balance.check()
@@ -293,7 +298,7 @@ async def test_a_saver_that_fails_while_a_run_is_stopped(end: Ending) -> None:
     """A saver that fails does not hide how the run ended, nor leave anything running."""
     sleeper, balance = Sleeper(), Balance()
     nest = Nest(sleeper, saver=Told(fails_at=0))
-    await end(nest, sleeper, {**THREAD, "callbacks": [balance]}, "exit")
+    await end(nest, sleeper, _with(balance), "exit")
     assert sleeper.notes == ["cancelled", "cleaned up"]
     assert len(nest.saver.calls) > 0
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -306,7 +311,7 @@ async def test_the_providers_stream_is_closed(mode: Any, called: bool) -> None:
     """A model that streams in a graph inside is closed when the outermost graph's consumer stops."""
     model, balance = endless(), Balance()
     nest = Nest(RunnableLambda(lambda state: "hi") | model | (lambda message: None), called=called)
-    stream: Any = nest.graph.astream({"log": []}, {**THREAD, "callbacks": [balance]}, stream_mode=mode, subgraphs=True)
+    stream: Any = nest.graph.astream({"log": []}, _with(balance), stream_mode=mode, subgraphs=True)
     async with aclosing(stream):
         async for _ in stream:
             if len(model.made) > 20:
@@ -342,8 +347,9 @@ def test_closed_in_threads(durability: Any, drop: bool) -> None:
     """A sync stream that is closed waits for the functions that run, at any depth, saves them, and starts no more."""
     holding, balance = Holding(), Balance()
     nest = Nest(holding)
-    config: Any = {**THREAD, "callbacks": [balance]}
-    stream: Any = nest.graph.stream({"log": []}, config, stream_mode=MODES, subgraphs=True, durability=durability)
+    stream: Any = nest.graph.stream(
+        {"log": []}, _with(balance), stream_mode=MODES, subgraphs=True, durability=durability
+    )
     for item in stream:
         if item[1:] == ("custom", "awake"):
             break
@@ -365,8 +371,7 @@ def test_a_streaming_model_in_threads() -> None:
     """A model that streams in a graph inside is closed at its next token, and its thread has ended."""
     model, balance = endless(), Balance()
     nest = Nest(RunnableLambda(lambda state: "hi") | model | (lambda message: None))
-    config: Any = {**THREAD, "callbacks": [balance]}
-    stream: Any = nest.graph.stream({"log": []}, config, stream_mode="messages", subgraphs=True)
+    stream: Any = nest.graph.stream({"log": []}, _with(balance), stream_mode="messages", subgraphs=True)
     for _ in stream:
         if len(model.made) > 20:
             break

@@ -102,7 +102,8 @@ class ByHand:
 
     def advance(self) -> list[Task]:
         """The superstep is over; the tasks of the next one."""
-        self.machine.advance()
+        if self.machine.advance():
+            self.machine.show_state()
         self.machine.step += 1
         return self.schedule()
 

@@ -33,7 +33,7 @@ class Stopped:
 
     def __init__(self, hand: SavedByHand) -> None:
         ledger = hand.ledger
-        checkpoint = dict(ledger.checkpoint(hand.machine.channels))
+        checkpoint: Any = dict(ledger.checkpoint(hand.machine.channels))
         checkpoint["channel_values"] = to_wire_checkpoint(checkpoint["channel_values"])
         self._checkpoint = SERDE.dumps_typed(checkpoint)
         self.step = hand.machine.step
@@ -74,7 +74,8 @@ class SavedByHand(ByHand):
                     if not task.writes:
                         self.act(task)
                         self.machine.finished(task)
-                self.machine.advance()
+                if self.machine.advance():
+                    self.machine.show_state()
                 self.next()
         except InvalidUpdateError as error:
             return str(error)
