@@ -121,6 +121,38 @@ def test_a_stream_goes_in_and_out_piece_by_piece(lib: Library, colour: Colour) -
     assert states == [TEXT]
 
 
+@EACH_LIBRARY
+def test_the_graph_runs_while_the_chain_streams(lib: Library, colour: Colour) -> None:
+    """Fed by a stream, the graph runs from the end of the input on, and not after the last chunk."""
+    began: list[Any] = []
+
+    def select(state: Any) -> Any:
+        began.append(state["x"])
+        return state["x"]
+
+    face = as_lcel(graph_of(lib, chat_chain(), input=select), input="x", output="y")
+
+    def feed() -> Iterator[Any]:
+        yield VALUE
+
+    async def afeed() -> AsyncIterator[Any]:
+        yield VALUE
+
+    async def read() -> None:
+        chunks: Any = face.atransform(afeed())
+        assert [await anext(chunks), await anext(chunks)] == WORDS[:2]
+        assert began == [VALUE]
+        await chunks.aclose()
+
+    if colour is ASYNC:
+        run(read())
+        return
+    chunks: Any = face.transform(feed())
+    assert [next(chunks), next(chunks)] == WORDS[:2]
+    assert began == [VALUE]
+    chunks.close()
+
+
 def test_a_pickled_face_is_the_same_face() -> None:
     """Over our engine a face can be pickled if chain and graph can, with what it was bound to."""
     prompt = ChatPromptTemplate.from_template("On {topic}.")
@@ -542,7 +574,7 @@ def test_threads(lib: Library, colour: Colour) -> None:
     """A thread id passes through to the graph's saver, also from around the call; without one nothing is saved."""
     saver = InMemorySaver()
     builder = lib.StateGraph(State)
-    builder.add_node("node", as_node(_rag(), input="x", output="y"))
+    builder.add_node("node", as_node(chat_chain(), input="x", output="y"))
     builder.add_edge(lib.START, "node")
     graph = builder.compile(checkpointer=saver)
     face = as_lcel(graph, input="x", output="y")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnablePassthrough, RunnableSequence
+from langgraph.checkpoint.memory import InMemorySaver
 from typing_extensions import TypedDict
 
 from lcel_adapters import FaceError, LegacyFace, as_lcel, as_node
@@ -205,6 +206,23 @@ def test_a_loop_gathers_and_counts_its_steps(lib: Library, colour: Colour) -> No
     tracer = Recorder()
     assert colour.invoke(face, 0, {"callbacks": [tracer]}) == 3
     assert [run.tags for run in tracer.roots[0].child_runs] == [["seq:step:1"], ["seq:step:2"], ["seq:step:3"]]
+
+
+@EACH_LIBRARY
+def test_steps_are_counted_from_the_first_of_a_run(lib: Library, colour: Colour) -> None:
+    """On a thread whose supersteps have gone far, a run's first node is still step 1."""
+    builder = lib.StateGraph(State)
+    builder.add_node("prepare", lambda state: {"about": _prepare(state["topic"])})
+    builder.add_node("chat", as_node(_rag(), input="about", output="answer"))
+    builder.add_edge(lib.START, "prepare")
+    builder.add_edge("prepare", "chat")
+    builder.add_edge("chat", lib.END)
+    face = as_lcel(builder.compile(checkpointer=InMemorySaver()), input="topic", output="answer")
+    for _ in range(2):
+        tracer = Recorder()
+        colour.invoke(face, "parrots", {"callbacks": [tracer], "configurable": {"thread_id": "1"}})
+        steps = [sorted(run.tags) for run in tracer.roots[0].child_runs if run.tags]
+        assert steps == [["seq:step:1"], ["main", "seq:step:2"]]
 
 
 @EACH_LIBRARY
