@@ -6,19 +6,19 @@ import pytest
 
 from tests.differential.scenarios.play import assert_same_play, is_racing, oracle, play
 from tests.differential.scenarios.streams import EVENTS, FULL, VIEWS, View
-from tests.differential.scenarios.table import SCENARIOS, Scenario, coloured
+from tests.differential.scenarios.table import ALIKE, SCENARIOS, Scenario, coloured
 from tests.support.colours import ASYNC, COLOURS, SYNC, Colour
 from tests.support.engines import LANGGRAPH, OURS
 
 pytestmark = pytest.mark.langgraph
 
-NAMED = [pytest.param(scenario, id=scenario.name) for scenario in SCENARIOS]
-TURNS = [pytest.param(one, id=one.name) for one in SCENARIOS if len(one.steps) > 1]
+NAMED = [pytest.param(scenario, id=scenario.name) for scenario in ALIKE]
+TURNS = [pytest.param(one, id=one.name) for one in ALIKE if len(one.steps) > 1]
 FEW_VIEWS = 2
 """Views a scenario is played in every day, in turn; the soak plays all."""
 BY_VIEW = [
     pytest.param(one, VIEWS[(FEW_VIEWS * number + offset) % len(VIEWS)], COLOURS[number % 2], id=f"{one.name}-{offset}")
-    for number, one in enumerate(SCENARIOS)
+    for number, one in enumerate(ALIKE)
     for offset in range(FEW_VIEWS)
 ]
 
@@ -45,6 +45,13 @@ def test_colours_are_equal(scenario: Scenario) -> None:
 def test_views(scenario: Scenario, view: View, colour: Colour) -> None:
     """Single modes, few modes, no subgraphs, stream parts: each shape of a stream is LangGraph's."""
     _assert_same(scenario, colour, view)
+
+
+@pytest.mark.parametrize("scenario", [one for one in SCENARIOS if one.differs], ids=lambda one: one.name)
+def test_chosen_difference(scenario: Scenario, colour: Colour) -> None:
+    """A scenario that says it differs from LangGraph does differ: else it belongs to the equal ones."""
+    with pytest.raises(AssertionError, match="differ"):
+        _assert_same(scenario, colour)
 
 
 @pytest.mark.soak

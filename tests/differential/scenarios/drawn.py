@@ -20,6 +20,7 @@ from tests.differential.scenarios.steps import Player, Step, saved, state, strea
 NAMES = "abcdefgh"
 ALONE = ("say", "say", "ask", "asks", "quiet", "fail", "leap")
 TOGETHER = ("say", "say", "ask", "asks", "quiet", "leap")
+Script = tuple[tuple[str, int], ...]
 LIMIT = {"recursion_limit": 14}
 LONG = 6
 """Length of the log at which no edge leads back any more."""
@@ -195,14 +196,15 @@ KINDS: dict[str, Callable[[Stage, str], Any]] = {
 # what a user does to a thread
 
 
-def answer_some(*, every: bool) -> Step:
+def answer_some(durability: str, *, every: bool) -> Step:
     """Stream an answer to one waiting interrupt, or to every one; where none waits, go on."""
 
     def do(play: Player) -> Any:
         found = play.call("get_state", play.config())
         waiting = sorted(getattr(found, "interrupts", ()), key=lambda one: str(one.value))
         replies = {one.id: f"re {one.value}" for one in (waiting if every else waiting[:1])}
-        return play.stream(play.stage.lib.Command(resume=replies) if replies else None, {**play.config(), **LIMIT}, {})
+        x = play.stage.lib.Command(resume=replies) if replies else None
+        return play.stream(x, {**play.config(), **LIMIT}, {"durability": durability})
 
     return Step(name="answer", do=do)
 
@@ -224,22 +226,23 @@ def actions() -> st.SearchStrategy[tuple[str, int]]:
     )
 
 
-def steps(script: tuple[tuple[str, int], ...]) -> tuple[Step, ...]:
+def steps(script: Script, durability: str) -> tuple[Step, ...]:
     """Return the steps of a script: a first run, then each action and a look at the state, at last the saver."""
-    first = stream({"log": ["in"]}, extra=LIMIT)
-    told = [step for name, number in script for step in (ACTIONS[name](number), state(subgraphs=True))]
+    first = stream({"log": ["in"]}, extra=LIMIT, durability=durability)
+    told = [step for name, number in script for step in (ACTIONS[name](number, durability), state(subgraphs=True))]
     return (first, state(subgraphs=True), *told, saved())
 
 
-ACTIONS: dict[str, Callable[[int], Step]] = {
-    "go": lambda number: stream(None, extra=LIMIT),
-    "all": lambda number: answer_some(every=True),
-    "one": lambda number: answer_some(every=False),
-    "hand": lambda number: update({"log": ["hand"]}),
-    "new": lambda number: stream({"log": ["new"]}, extra=LIMIT),
-    "past": lambda number: past(number, lambda at: stream(None, at=at, extra=LIMIT)),
-    "fork": lambda number: past(number, lambda at: update({"log": ["fork"]}, at=at)),
+ACTIONS: dict[str, Callable[[int, str], Step]] = {
+    "go": lambda number, durability: stream(None, extra=LIMIT, durability=durability),
+    "all": lambda number, durability: answer_some(durability, every=True),
+    "one": lambda number, durability: answer_some(durability, every=False),
+    "hand": lambda number, durability: update({"log": ["hand"]}),
+    "new": lambda number, durability: stream({"log": ["new"]}, extra=LIMIT, durability=durability),
+    "past": lambda number, durability: past(number, lambda at: stream(None, at=at, extra=LIMIT, durability=durability)),
+    "fork": lambda number, durability: past(number, lambda at: update({"log": ["fork"]}, at=at)),
 }
+DURABILITIES = st.sampled_from(("sync", "async", "async", "exit"))
 
 
 def remembers(spec: Drawn) -> bool:
@@ -252,6 +255,10 @@ def forgets(spec: Drawn) -> bool:
     return any(isinstance(kind, Drawn) and (kind.memory is False or forgets(kind)) for kind in spec.kinds)
 
 
-def scenario_of(spec: Drawn, script: tuple[tuple[str, int], ...]) -> Scenario:
-    """Return the scenario of a drawn graph and a drawn script."""
-    return Scenario(name="drawn", build=build(spec), steps=steps(script))
+def scenario_of(spec: Drawn, script: Script, durability: str) -> Scenario:
+    """Return the scenario of a drawn graph and a drawn script.
+
+    Where a subgraph is not saved ``"sync"`` is left out: ``subgraphs.unsaved_and_durable`` tells why.
+    """
+    kept = "async" if durability == "sync" and forgets(spec) else durability
+    return Scenario(name="drawn", build=build(spec), steps=steps(script, kept))

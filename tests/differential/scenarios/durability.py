@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.differential.scenarios.play import SCENARIOS, Scenario
 from tests.differential.scenarios.stage import Stage
-from tests.differential.scenarios.steps import Step, history, ran, saved, state, stream
+from tests.differential.scenarios.steps import Step, answer, history, ran, saved, state, stream
 
 BIRDS = {"log": ["birds"]}
 KEEPING = ("sync", "async", "exit")
@@ -77,6 +77,12 @@ def _sends(stage: Stage) -> Any:
     return builder.compile(checkpointer=stage.saver, interrupt_before=["each"])
 
 
+def _answered_in_turn(stage: Stage) -> Any:
+    """A node is finished by an answer while its sibling asks a second question, and a third."""
+    nodes = {"l": stage.asks("l", "left?"), "r": stage.asks("r", "right 1?", "right 2?", "right 3?"), "c": None}
+    return stage.graph(nodes, "^>l>c>$ ^>r>c")
+
+
 BUILDS: tuple[Callable[[Stage], Any], ...] = (
     _completes,
     _fails,
@@ -87,6 +93,25 @@ BUILDS: tuple[Callable[[Stage], Any], ...] = (
     _has_its_own_memory,
     _sends,
 )
+SCENARIOS += [
+    Scenario(
+        name=f"durability.{durability}_answered_in_turn",
+        build=_answered_in_turn,
+        steps=(
+            stream(BIRDS, durability=durability),
+            answer({"left?": 1, "right 1?": 2}, durability=durability),
+            saved(),
+            answer({"right 2?": 3}, durability=durability),
+            state(),
+            saved(),
+            answer({"right 3?": 4}, durability=durability),
+            state(),
+            saved(),
+            ran(),
+        ),
+    )
+    for durability in KEEPING
+]
 SCENARIOS += [
     Scenario(name=f"durability.{durability}{build.__name__}", build=build, steps=_script(durability))
     for build in BUILDS

@@ -84,14 +84,14 @@ def resume(value: Any, *, at: int | None = None, **options: Any) -> Step:
     return stream(lambda stage: stage.lib.Command(resume=value), at=at, **options)
 
 
-def answer(answers: Mapping[str, Any], *, at: int | None = None) -> Step:
+def answer(answers: Mapping[str, Any], *, at: int | None = None, **options: Any) -> Step:
     """Stream ``Command(resume={id: ...})``: an interrupt is named by its value, which becomes its id."""
 
     def do(play: Player) -> Any:
         state = play.call("get_state", play.config())
         ids = {interrupt.value: interrupt.id for interrupt in state.interrupts}
         found = {ids[question]: reply for question, reply in answers.items()}
-        return play.stream(play.stage.lib.Command(resume=found), play.config(at), {})
+        return play.stream(play.stage.lib.Command(resume=found), play.config(at), options)
 
     return Step(name="answer", do=do)
 

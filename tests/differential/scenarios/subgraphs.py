@@ -199,6 +199,17 @@ def without_a_saver_interrupted(stage: Stage) -> Any:
     return stage.graph({"sub": inner, "c": None}, "^>sub>c>$")
 
 
+@scenario(
+    stream(BIRDS, durability="sync"),
+    state(),
+    differs="LangGraph waits for a checkpoint that such a subgraph never saves: AttributeError (main.py, 3105)",
+)
+def unsaved_and_durable(stage: Stage) -> Any:
+    """``checkpointer=False`` in a run with ``durability="sync"``."""
+    inner = stage.sub({"x": None, "y": None}, "^>x>y>$", checkpointer=False)
+    return stage.graph({"sub": inner, "c": None}, "^>sub>c>$")
+
+
 @scenario(stream(BIRDS), state(subgraphs=True), resume("yes"), stream(FISH), state(), saved())
 def saved_below_the_unsaved(stage: Stage) -> Any:
     """Graphs inside one with ``checkpointer=False`` are saved by the graph further out."""
