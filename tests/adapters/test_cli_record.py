@@ -286,4 +286,6 @@ def test_a_live_langserve_gives_what_the_chain_gives(folder: Path) -> None:
     # LangServe names the root after its route.
     beside = record(chat_chain().with_config(run_name="/chain"), [{"topic": "a"}])
     comparison = compare_recordings(beside, load("live.jsonl"))
-    assert comparison.verdict == "same", explain(comparison)
+    # LangServe dumps messages by their base class, without the field `example` that core before 1.0 has.
+    found = [finding for finding in comparison.findings if not finding.where.endswith(".example")]
+    assert found == [], explain(comparison)
