@@ -29,7 +29,8 @@ from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool, T
 from pydantic import Field
 
 from lcel_compat import END, START, Send, StateGraph
-from lcel_compat.events import RecordingError
+from lcel_compat.compare import compare_recordings
+from lcel_compat.events import RecordingError, record
 from lcel_compat.replay import Cassette, MissingCallError, ReplayedError, ReplayError, replay
 from tests.support.colours import Colour, run
 from tests.support.models import ModelFault, PlainChat, Shelf, StreamingChat, SyncChat, TextModel, chat_chain
@@ -807,6 +808,15 @@ def _told(answer: Any, way: str) -> Any:
     """An answer without its ids; a batch asks the same twice at once."""
     told = _without_ids(answer)
     return sorted(map(repr, told)) if way.endswith("batch") else told
+
+
+@pytest.mark.parametrize("what", ["chain", "chain with a string model", "retriever"])
+def test_recordings_under_replay_compare_as_the_same(what: str) -> None:
+    """A program whose model never answers alike compares as the same with itself, with replay and not without."""
+    runnable, asked = LEAVES[what]
+    first, second = _twice(Cassette(), lambda: record(runnable, [asked]))
+    assert compare_recordings(first, second).verdict == "same"
+    assert compare_recordings(first, record(runnable, [asked])).verdict == "breaking"
 
 
 # --- timing ---------------------------------------------------------------------------------------
