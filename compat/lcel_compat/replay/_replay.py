@@ -29,10 +29,10 @@ class replay:
 
     A call is found by what it asks (``_families.py``); the same question asked again is answered by the next recording
     of it, in order of their starts. (Two that are asked at once, in threads, may change places: where that matters give
-    the models or retrievers a ``name`` each.) Each block begins at the beginning of the cassette, so that both sides of a
-    comparison get the same answers. A call inside which other runs start (a tool that asks a model, a retriever that
-    rewrites its query first) is made again, and what it calls is played back; so is a tool whose result JSON cannot
-    keep.
+    the models or retrievers a ``name`` each.) Each block begins at the beginning of the cassette, so that both sides
+    of a comparison get the same answers. A call inside which other runs start (a tool that asks a model, a retriever
+    that rewrites its query first) is made again, and what it calls is played back; so is a tool whose result JSON
+    cannot keep.
 
     It holds for what runs in the block's context: its tasks, core's and LangGraph's threads. A bare
     ``threading.Thread`` does not copy the context: start it with ``contextvars.copy_context().run``. Blocks can be
