@@ -25,7 +25,9 @@ from benchmarks._kinds import (
     import_time,
     slow_reader,
 )
+from benchmarks._memory import memory
 from benchmarks._saved import saved
+from benchmarks._threads import threads
 from benchmarks._timing import Pass, Settings
 from benchmarks._workloads import QUESTION, ZERO, AsyncPass, Engine, Graph, Modes, Node, TokenModel
 
@@ -41,7 +43,8 @@ FIVE: Final = ("values", "updates", "custom", "messages", "debug")
 def scenarios() -> tuple[Scenario, ...]:
     """Every scenario, in the order of the table."""
     found = (
-        *(*_rows_of_nodes(), *_chains(), *faces(), *_linearity(), *saved()),
+        *(*_rows_of_nodes(), *_chains(), *faces(), *_linearity()),
+        *(*saved(), *threads(), *memory()),
         *(*_others(), *comparisons(), *_yardsticks()),
     )
     return tuple(Scenario(name=name, measure=measure) for name, measure in found)
