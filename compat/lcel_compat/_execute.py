@@ -398,12 +398,15 @@ def _piped(task: Task, frame: Frame, pipes: Pipes, config: RunnableConfig) -> St
     finally:
         for flow in flows:
             flow.end(failure)
-    if read is not None:
-        read.closed = True
-        try:
+    try:
+        for flow in flows if failure is not None else ():
+            if flow.opened:
+                yield frame.colour.wait(flow.heard)
+        if read is not None:
+            read.leave()
             yield frame.colour.wait(read.turn)
-        except BaseException as ended:
-            raise failure or ended from ended.__cause__
+    except BaseException as ended:
+        raise failure or ended from ended.__cause__
     if failure is not None:
         raise failure
     return node.update(total)

@@ -10,8 +10,8 @@ the node's task is *ahead*::
 
 A stream is gathered, and the edge is one as any other, where reading ahead could not be taken back or could not be
 told from the state: see ``feeds`` for what is known of a graph, and ``Pipes`` for what is known of a run. If ``a``
-fails, so does what reads it, with the same error; if ``b`` fails, ``a`` runs to its end and ``b`` has failed in its own
-superstep, with what ``a`` wrote in the state.
+fails, so does what reads it, with the same error and after the same chunks; if ``b`` fails, ``a`` runs to its end and
+``b`` has failed in its own superstep, with what ``a`` wrote in the state.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _may_run_again(node: Node) -> bool:
 
 
 class Abandoned(BaseException):
-    """The superstep that a node waited for never came. Ends the node; it never reaches a caller."""
+    """The node that another one reads was ended from outside. Ends that one too; it never reaches a caller."""
 
 
 @dataclass(slots=True)
@@ -118,14 +118,19 @@ class Flow:
         name: The node that reads them.
         key: The state key that they are parts of.
         items: The chunks, and at the end a mark or an exception.
-        turn: Done when the superstep of the node that reads has come.
+        heard: Done when the node that reads them has come to their end, or to its own.
+        turn: Done when the superstep of that node has come.
         post: Leaves a message for the run.
+        known: What that node reads of the state beside them.
+        opened: Whether there was a first chunk.
+        closed: Whether nobody reads.
     """
 
     source: Task
     name: str
     key: str
     items: Any
+    heard: Any
     turn: Any
     post: Callable[[Any], None]
     known: Piece = field(default_factory=dict)
@@ -144,6 +149,12 @@ class Flow:
     def end(self, error: BaseException | None = None) -> None:
         """There are no more chunks, or the node that made them failed."""
         self.items.put_nowait(_END if error is None else error)
+
+    def leave(self) -> None:
+        """Nobody reads any more."""
+        self.closed = True
+        if not self.heard.done():
+            self.heard.set_result(None)
 
     def __iter__(self) -> Iterator[Piece]:
         yield self.known
@@ -205,6 +216,7 @@ class Pipes:
         self._after = after
         self._ahead: dict[str, Task] = {}
         self._flows: dict[Task, Flow] = {}
+        self._all: list[Flow] = []
 
     def __len__(self) -> int:
         return len(self._ahead)
@@ -244,12 +256,15 @@ class Pipes:
 
     def go(self, task: Task) -> None:
         """Let a task that was claimed write."""
-        _settle(self._flows[task].turn, None)
+        turn = self._flows[task].turn
+        if not turn.done():
+            turn.set_result(None)
 
     def abandon(self) -> None:
-        """The run is over; tasks whose superstep did not come end."""
-        for task in self._ahead.values():
-            _settle(self._flows[task].turn, Abandoned())
+        """The run is over; tasks whose superstep did not come end, and nobody waits for them."""
+        for flow in self._all:
+            flow.turn.cancel()
+            flow.heard.cancel()
         self._ahead.clear()
 
     def _follows(self, task: Task, name: str) -> bool:
@@ -260,17 +275,15 @@ class Pipes:
 
     def _flow(self, task: Task, name: str) -> Flow:
         items: Any = asyncio.Queue() if self._asynchronous else queue.SimpleQueue()
-        turn: Any = asyncio.get_running_loop().create_future() if self._asynchronous else Future()
-        return Flow(source=task, name=name, key=_writes(task.node), items=items, turn=turn, post=self._post)
+        heard, turn = self._future(), self._future()
+        flow = Flow(
+            source=task, name=name, key=_writes(task.node), items=items, heard=heard, turn=turn, post=self._post
+        )
+        self._all.append(flow)
+        return flow
 
-
-def _settle(turn: Any, error: BaseException | None) -> None:
-    if turn.done():
-        return
-    if error is None:
-        turn.set_result(None)
-    else:
-        turn.set_exception(error)
+    def _future(self) -> Any:
+        return asyncio.get_running_loop().create_future() if self._asynchronous else Future()
 
 
 def _hits(at: Breakpoints, name: str) -> bool:

@@ -463,7 +463,7 @@ class Session:
         if running + len(pipes) < self._limit:
             yield Start(pipes.start(opened.flow), True)
         else:
-            opened.flow.closed = True
+            opened.flow.leave()
 
     def _settle(self, done: Finished, bubbles: list[GraphBubbleUp], ready: deque[Task]) -> Conduct:
         """A task is over: keep what it wrote, then tell the consumer."""
