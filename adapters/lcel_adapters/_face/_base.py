@@ -33,7 +33,7 @@ class LegacyFace(Runnable[Any, Any]):
         output: FaceOutput,
         speaker: tuple[str, Runnable[Any, Any]] | tuple[None, None],
     ) -> None:
-        self.graph = silent.graph
+        self.graph: Any = silent.graph
         self.input = input
         self.output = output
         name, runnable = speaker

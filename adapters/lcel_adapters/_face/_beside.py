@@ -75,9 +75,8 @@ class Beside:
 
     def enter(self) -> Context:
         """The silent context, to run the graph in; its places find this."""
-        silent = self.surroundings.silent
-        silent.run(current.set, self)
-        return silent
+        self.surroundings.tell(current, self)
+        return self.surroundings.silent
 
     def within(self, config: RunnableConfig) -> Beside:
         """The same for a subgraph that runs in this context, shown under the run that a configuration is in."""

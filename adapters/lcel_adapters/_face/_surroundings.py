@@ -9,7 +9,7 @@ variables that lead to handlers are empty, and adapted runnables run with them p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final, TypeAlias
 
@@ -33,32 +33,32 @@ class Surroundings:
 
     __slots__ = ("_caller", "_changed", "silent")
 
-    def __init__(self, *extra: tuple[ContextVar[Any], Any]) -> None:
-        """Take the context that is current; ``extra`` variables are set in the silent one."""
+    def __init__(self) -> None:
+        """Take the context that is current."""
         self._caller = caller = copy_context()
         with tracing_context(enabled=False) if tracing_is_enabled() else nullcontext():
             self.silent = copy_context()
         self.silent.run(_hush, caller)
-        for var, value in extra:
-            self.silent.run(var.set, value)
         self._changed = [
             (var, _value(var, caller)) for var, value in self.silent.items() if value is not caller.get(var, _MISSING)
         ]
 
+    def tell(self, var: ContextVar[Any], value: Any) -> None:
+        """Set a variable in the silent context that nobody outside of the graph sees."""
+        self.silent.run(var.set, value)
+        self._changed.append((var, _value(var, self._caller)))
+
     def added(self) -> Lent:
         """What the engine has set in the context that is current, a node's, for the code in it to find."""
-        caller = self._caller
-        return [(var, value) for var, value in copy_context().items() if value is not caller.get(var, _MISSING)]
+        return [(var, value) for var, value in copy_context().items() if value is not _value(var, self._caller)]
 
-    @contextmanager
-    def restored(self) -> Iterator[None]:
+    def restored(self) -> AbstractContextManager[None]:
         """Put back, for a block that runs in the silent context, what the caller has.
 
         The engines set variables of their own for a node; those stay, which is why the block does not simply run in
         the caller's context.
         """
-        with lent(self._changed):
-            yield
+        return lent(self._changed)
 
 
 @contextmanager
@@ -82,6 +82,7 @@ def _hush(caller: Context) -> None:
 
 
 def _value(var: ContextVar[Any], context: Context) -> Any:
+    """A variable's value in a context, its default if it is not set there."""
     try:
         return context.run(var.get)
     except LookupError:
