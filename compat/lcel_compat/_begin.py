@@ -104,7 +104,7 @@ def begin_saved(
         ledger.see_all(machine.channels)
         if forks:
             ledger.forget(INTERRUPT)
-            ledger.updated = None
+            ledger.updated = None  # a fork says nothing of what led to it
             keeper.advance(machine, "fork")
         machine.show_state()
     elif value is not None:
@@ -112,6 +112,7 @@ def begin_saved(
         keeper.advance(machine, "input")
     elif flag is None:
         machine.begin(None)
+    machine.note_updated()
     if around is None:
         state.resuming = resuming
         state.replay = Replay(_replay_from(keeper, bound, ledger.id)) if travels else None

@@ -146,6 +146,7 @@ class Keeper:
     _previous: dict[str, Any] = field(default_factory=dict)
     _saved: str = ""
     _ended: bool = False
+    _written: set[str] = field(default_factory=set)
 
     @property
     def namespace(self) -> str:
@@ -199,6 +200,7 @@ class Keeper:
         """Keep what a task wrote, so that it does not run again if the run is continued."""
         ledger = ledger_of(machine)
         kept = ledger.note(task_id, writes)
+        self._written.add(task_id)
         if self.durability != "exit":
             self._put_writes(ledger.id, task_id, kept, machine)
 
@@ -232,7 +234,8 @@ class Keeper:
         ledger = ledger_of(machine)
         if ledger.id != self._saved:
             self._put(machine)
-        owners = dict.fromkeys(owner for owner, _, _ in ledger.pending)
+        # What was loaded with the checkpoint is kept with it already; under other numbers it would apply twice.
+        owners = dict.fromkeys(owner for owner, _, _ in ledger.pending if owner in self._written)
         for owner in owners:
             writes = [(name, value) for task_id, name, value in ledger.pending if task_id == owner]
             self._put_writes(ledger.id, owner, writes, machine)

@@ -182,7 +182,7 @@ class Machine:
         left = self._due() if self.ledger is not None else ()
         given = Applied(name=INPUT, path=(), writes=[(START, value)])
         self._updated = self.apply([*left, given])
-        self._note_updated()
+        self.note_updated()
 
     def inject(self, writes: Writes) -> None:
         """Apply what a command given as input writes; it belongs to the superstep that is next."""
@@ -287,7 +287,7 @@ class Machine:
             InvalidUpdateError: If the writes of this superstep contradict each other.
         """
         self._updated = self.apply(list(self.tasks.values()))
-        self._note_updated()
+        self.note_updated()
         return not self._updated.isdisjoint(self._output_keys)
 
     def stopped(self) -> None:
@@ -358,7 +358,8 @@ class Machine:
             self.ledger.bump(changed)
         return updated
 
-    def _note_updated(self) -> None:
+    def note_updated(self) -> None:
+        """The next checkpoint says what changed before it."""
         if self.ledger is not None:
             self.ledger.updated = self._updated
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -153,7 +155,9 @@ class Stateful:
         at, target = self._at(config, for_update=True)
         if target is not None:
             return cast("RunnableConfig", target.bulk_update_state(at, supersteps))
-        return cast("RunnableConfig", run_sync(self._thread(at, SYNC).update(supersteps)))
+        update = self._thread(at, SYNC).update(supersteps)
+        # Conditional edges run in it, and what they set in their context is not the caller's.
+        return cast("RunnableConfig", copy_context().run(run_sync, update))
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
@@ -162,7 +166,8 @@ class Stateful:
         at, target = self._at(config, for_update=True)
         if target is not None:
             return cast("RunnableConfig", await target.abulk_update_state(at, supersteps))
-        return cast("RunnableConfig", await run_async(self._thread(at, ASYNC).update(supersteps)))
+        update = run_async(self._thread(at, ASYNC).update(supersteps))
+        return cast("RunnableConfig", await asyncio.get_running_loop().create_task(update, context=copy_context()))
 
     # Graphs inside -------------------------------------------------------------------------------------
 
