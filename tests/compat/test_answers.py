@@ -158,6 +158,7 @@ def test_ids_differ_by_question_and_task() -> None:
         ({QUESTION: 1, "name": "x"}, False),
         ({QUESTION.upper() + "X": 1}, False),
         ({1: 1}, False),
+        ({"abc": 1}, False),
         (QUESTION, False),
         ([QUESTION], False),
         (None, False),
