@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 def is_plain(task: Task) -> bool:
     """Whether the task runs once and for as long as it takes."""
-    return not task.node.retry and timeout_of(task) is None
+    return task.node.once and (task.packet is None or task.packet.timeout is None)
 
 
 def timeout_of(task: Task) -> TimeoutPolicy | None:

@@ -7,6 +7,7 @@ how a graph called inside a node knows its parent, and nothing has to travel thr
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -30,23 +31,29 @@ class TaskScope:
     Attributes:
         task: The task.
         frame: What it has in common with the other tasks of its run.
-        graphs: Counts the graphs that it calls; each but the first gets its number into its namespace.
         attempt: How often it has been tried, this time included.
         clock: By which its timeout is measured, if it has one.
         touched_by_all: Whether everything that it does is progress, and not only its heartbeats.
     """
 
-    __slots__ = ("_answers", "_runtime", "attempt", "clock", "frame", "graphs", "task", "touched_by_all")
+    attempt = 1
+    clock: Clock | None = None
+    touched_by_all = False
+    _answers: Answers | None = None
+    _runtime: Runtime[Any] | None = None
+    _graphs: Iterator[int] | None = None
 
     def __init__(self, task: Task, frame: Frame) -> None:
+        # One is made for every task, and most of them ask it for nothing.
         self.task = task
         self.frame = frame
-        self.graphs = itertools.count()
-        self.attempt = 1
-        self.clock: Clock | None = None
-        self.touched_by_all = False
-        self._answers: Answers | None = None
-        self._runtime: Runtime[Any] | None = None
+
+    @property
+    def graphs(self) -> Iterator[int]:
+        """Counts the graphs that the node calls; each but the first gets its number into its namespace."""
+        if self._graphs is None:
+            self._graphs = itertools.count()
+        return self._graphs
 
     @property
     def writer(self) -> StreamWriter:
@@ -81,8 +88,7 @@ class TaskScope:
     def again(self, attempt: int) -> None:
         """The node is tried once more; it asks its questions, and calls its graphs, from the first one on."""
         self.attempt = attempt
-        self.graphs = itertools.count()
-        self._runtime = None
+        self._graphs = self._runtime = None
         if self._answers is not None:
             self._answers.again()
 

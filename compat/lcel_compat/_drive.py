@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import types
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -114,16 +114,10 @@ def _stop(mailbox: Mailbox, step: Instruction) -> None:
         mailbox.close()
 
 
-async def _arrival(mailbox: AsyncMailbox, deadline: float | None) -> None:
-    """Wait until there is a message, and no longer than until the superstep has to be over.
-
-    Raises:
-        TimeoutError: If there is none by then.
-    """
-    if deadline is None:
-        await mailbox.arrival()
-    else:
-        await asyncio.wait_for(mailbox.arrival(), deadline - time.monotonic())
+def _arrival(mailbox: AsyncMailbox, deadline: float | None) -> Awaitable[None]:
+    """Something to await until there is a message; it raises ``TimeoutError`` when the superstep has to be over."""
+    arrival = mailbox.arrival()
+    return arrival if deadline is None else asyncio.wait_for(arrival, deadline - time.monotonic())
 
 
 async def _work_async(

@@ -78,6 +78,7 @@ class Task:
         writes: What it has done to the channels so far: ``(channel, value)``, in order.
         packet: What it was sent, if it was.
         error: For an error handler: what it handles.
+        consumes: The channels that it uses up: those that triggered it and stay until then.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Task:
     writes: Writes = field(default_factory=list)
     packet: Send | None = None
     error: NodeError | None = None
+    consumes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -103,6 +105,7 @@ class Applied:
     path: tuple[Any, ...]
     writes: Writes
     triggers: tuple[str, ...] = ()
+    consumes: tuple[str, ...] = ()
 
 
 class Machine:
@@ -235,8 +238,11 @@ class Machine:
 
     def announce(self) -> None:
         """The tasks are about to run; those that have run before show what they wrote."""
+        starts = self._log.wants(TaskStarted)
+        if not starts and self.ledger is None:
+            return
         shown = [task for task in self.tasks.values() if not task.node.hidden]
-        if self._log.wants(TaskStarted):
+        if starts:
             for task in shown:
                 self._log.write(TaskStarted(task=task))
         for task in shown:
@@ -327,57 +333,54 @@ class Machine:
             channels[key].update(mine[key])
         return self._read_schema(channels, schema)
 
-    def apply(self, tasks: Iterable[Task | Applied]) -> set[str]:
+    def apply(self, tasks: Sequence[Task | Applied]) -> set[str]:
         """Apply writes to the channels as one superstep; the names of those that changed and are available.
 
         What only comes in (an input, a command) ends no superstep: values that are there for one stay.
         """
-        ordered = list(tasks)
-        if len(ordered) > 1:
-            ordered.sort(key=_write_order)
-        ends = any(task.triggers for task in ordered)
-        changed: list[str] = self._consume(ordered)
+        channels, ledger = self.channels, self.ledger
+        changed: list[str] = []
+        updated: set[str] = set()
         grouped: dict[str, list[Any]] = {}
-        for task in ordered:
+        ends = False
+        for task in sorted(tasks, key=_write_order) if len(tasks) > 1 else tasks:
+            ends = ends or bool(task.triggers)
+            if ledger is not None:
+                ledger.see(task.name, task.triggers)
+            if task.consumes:
+                changed += [name for name in task.consumes if channels[name].consume()]
             for name, value in task.writes:
-                if name in self.channels:
+                if name in channels:
                     grouped.setdefault(name, []).append(value)
-        written = [name for name, values in grouped.items() if self.channels[name].update(values)]
-        changed += written
-        if ends:
-            changed += self._expire(grouped)
-        else:
-            self._transient = [*self._transient, *(n for n in written if self.channels[n].transient)]
-        updated = {name for name in written if self.channels[name].available}
-        if ends and self.program.deferred and updated.isdisjoint(self.program.listeners):
+        for name, values in grouped.items():
+            channel = channels[name]
+            if channel.update(values):
+                changed.append(name)
+                if channel.available:
+                    updated.add(name)
+        changed += self._end_superstep(grouped, updated, ends=ends)
+        if ledger is not None:
+            ledger.bump(changed)
+        return updated
+
+    def _end_superstep(self, written: Collection[str], updated: set[str], *, ends: bool) -> list[str]:
+        """What was there for one superstep expires, what was deferred is due; the channels that this changed."""
+        if not ends:
+            self._transient = [*self._transient, *(name for name in written if self.channels[name].transient)]
+            return []
+        changed = [name for name in self._transient if name not in written and self.channels[name].update(())]
+        self._transient = [name for name in written if self.channels[name].transient]
+        if self.program.deferred and updated.isdisjoint(self.program.listeners):
             # Nothing is left to run but what was deferred until now.
             due = [name for name in self.program.deferred if self.channels[name].finish()]
             changed += due
             updated.update(name for name in due if self.channels[name].available)
-        if self.ledger is not None:
-            self.ledger.bump(changed)
-        return updated
+        return changed
 
     def note_updated(self) -> None:
         """The next checkpoint says what changed before it."""
         if self.ledger is not None:
             self.ledger.updated = self._updated
-
-    def _consume(self, tasks: Iterable[Task | Applied]) -> list[str]:
-        """The nodes have run: what triggered them is used up."""
-        changed: list[str] = []
-        for task in tasks:
-            if self.ledger is not None:
-                self.ledger.see(task.name, task.triggers)
-            if isinstance(task, Task) and task.path[0] == PULL and len(task.path) == 2:
-                changed += [name for name in task.node.consumes if self.channels[name].consume()]
-        return changed
-
-    def _expire(self, written: Collection[str]) -> list[str]:
-        """What was written for one superstep only is gone after it."""
-        gone = [name for name in self._transient if name not in written and self.channels[name].update(())]
-        self._transient = [name for name in written if self.channels[name].transient]
-        return gone
 
     # Tasks ---------------------------------------------------------------------------------------------
 
@@ -468,6 +471,7 @@ class Machine:
             node=node,
             tags=self._tags,
             packet=packet,
+            consumes=node.consumes if triggers is node.triggers else (),
             metadata={
                 **self._metadata,
                 "langgraph_step": self.step,

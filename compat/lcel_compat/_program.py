@@ -94,6 +94,8 @@ class Node:
         handler: The node that runs when all attempts have failed.
         handles: Whether it is such a node.
         subgraph: The graph that it runs, ours or LangGraph's.
+        hidden: Whether the modes leave it out; true for ``START``.
+        once: Whether it runs once and for as long as it takes.
         feeds: The nodes that may read its result while it is made (``_pipeline.py``).
     """
 
@@ -117,10 +119,13 @@ class Node:
     subgraph: Runnable[Any, Any] | None = None
     feeds: tuple[str, ...] = ()
 
-    @property
-    def hidden(self) -> bool:
-        """Whether the modes leave it out; true for ``START``."""
-        return self.name == START
+    hidden: bool = field(init=False)
+    once: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Asked for every task, so worked out once.
+        object.__setattr__(self, "hidden", self.name == START)
+        object.__setattr__(self, "once", not self.retry and self.timeout is None)
 
     @property
     def first_branch(self) -> int:

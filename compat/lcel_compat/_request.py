@@ -11,7 +11,7 @@ from lcel_compat._context import TaskScope
 from lcel_compat._machine import Breakpoints
 from lcel_compat._mailbox import Mailbox
 from lcel_compat._program import Program
-from lcel_compat._sink import Sink, form_of, parts
+from lcel_compat._sink import Sink, parts, placed_form
 from lcel_compat.modes import EventFilter
 from lcel_compat.modes.events import EVERYTHING
 from lcel_compat.policies import CachePolicy, RetryPolicy
@@ -97,7 +97,14 @@ class Request:
 
     def sink(self, mailbox: Mailbox, program: Program) -> Sink:
         """Where the items of the run go."""
-        form = form_of(labelled=self.labelled, below=self.below)
+        form = placed_form(labelled=self.labelled) if self.below else None
         if self.as_parts:
             form = parts(program.output.build, program.whole.build)
-        return Sink(mailbox=mailbox, modes=self.modes, printed=self.printed, form=form, below=self.below)
+        return Sink(
+            mailbox=mailbox,
+            modes=self.modes,
+            printed=self.printed,
+            labelled=self.labelled,
+            form=form,
+            below=self.below,
+        )

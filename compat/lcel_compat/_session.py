@@ -102,6 +102,7 @@ class Session:
             readers(request, program, self.namespace, own=own, inherited=inherited, chunks=self._chunks), own.lock
         )
         self.keeper = self._keeper()
+        self._lends = self.saver is not None
         self.machine = Machine(
             program,
             self.log,
@@ -117,6 +118,8 @@ class Session:
         self._runtime: Runtime[Any] | None = None
         self._cache: BaseCache[Any] | None = request.settings.cache or (None if around is None else around.cache)
         self._pipes: Pipes | None = None
+        # Otherwise a saver, a cache or a consumer further out comes before the run's own consumer.
+        self._tells_nobody_first = self.keeper is None and self._cache is None and not self.sinks
         self.frame: Frame
 
     def _keeper(self) -> Keeper | None:
@@ -212,7 +215,7 @@ class Session:
     def coordinates(self, task: Task) -> dict[str, Any]:
         """What a node's configuration says about where it runs."""
         found: dict[str, Any] = {"checkpoint_ns": task.namespace, TASK_ID: task.id}
-        if self.saver is not None:
+        if self._lends:
             around = self.config["configurable"].get("checkpoint_map") or {}
             found["checkpoint_id"] = None
             found["checkpoint_map"] = {**around, self.namespace: self.machine.checkpoint_id}
@@ -360,7 +363,7 @@ class Session:
                 machine.check_limit()
                 if not machine.tasks:
                     return None
-                if not self.continued.replaying:
+                if self.keeper is not None and not self.continued.replaying:
                     machine.reapply()
                 if request.before and machine.breaks(request.before):
                     raise GraphInterrupt
@@ -371,7 +374,7 @@ class Session:
                 if self.keeper is None:
                     machine.step += 1
                 else:
-                    yield from self._checkpoint()
+                    yield from self._checkpoint(self.keeper)
                 if changed:
                     machine.show_state()
                 if self.sinks:
@@ -379,7 +382,6 @@ class Session:
                 if request.after and machine.breaks(request.after):
                     self._show_where_it_stops()
                     raise GraphInterrupt
-                self.continued.stepped()
         except GraphInterrupt as stopped:
             return self._wait_for_answers(stopped)
         except _Failed as failed:
@@ -451,7 +453,10 @@ class Session:
                     yield from self._begin_ahead(done, cast("Pipes", self._pipes), running)
                     continue
                 running -= 1
-                yield from self._settle(done, bubbles, ready)
+                if self._tells_nobody_first and done.error is None:
+                    machine.show(machine.finished(done.task))
+                else:
+                    yield from self._settle(done, bubbles, ready)
         for bubble in bubbles:
             if not isinstance(bubble, GraphInterrupt):
                 raise _Failed(bubble)
@@ -520,9 +525,9 @@ class Session:
             kept = {(key.ns, key.key): (to_wire_writes(task.writes), key.ttl)}
             yield Call(self._colour.ask(cache, "set", kept))
 
-    def _checkpoint(self) -> Conduct:
+    def _checkpoint(self, keeper: Keeper) -> Conduct:
         """A superstep is applied: it is saved."""
-        keeper = cast("Keeper", self.keeper)
+        self.continued.stepped()
         cast("Any", self.machine.ledger).pending.clear()
         keeper.advance(self.machine, "loop")
         if keeper.durability == "sync":

@@ -28,7 +28,8 @@ class Sink:
         mailbox: Its queue.
         modes: What it reads.
         printed: The modes whose items are printed.
-        form: What it is handed for an item; ``None`` for the item alone.
+        labelled: Whether it is handed ``(mode, item)``, if no form says something else.
+        form: What it is handed for an item.
         below: Whether it sees what graphs inside do.
         lock: Held by whoever gives it an item; the runs inside have logs of their own, and may be in other threads.
     """
@@ -36,6 +37,7 @@ class Sink:
     mailbox: Mailbox
     modes: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
+    labelled: bool = False
     form: Form | None = None
     below: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -53,11 +55,11 @@ class Sink:
     def emit(self, namespace: Namespace, mode: str, *, placed: bool = False) -> Emit:
         """What takes the items of one mode of one graph; ``placed`` ones come with their namespace."""
         give, form = self.mailbox.give, self.form
-        if placed:
-            return lambda item: give(item[1] if form is None else form(item[0], mode, item[1]))
-        if form is None:
-            return give
-        return lambda item: give(form(namespace, mode, item))
+        if form is not None:
+            if placed:
+                return lambda item: give(form(item[0], mode, item[1]))
+            return lambda item: give(form(namespace, mode, item))
+        return (lambda item: give((mode, item))) if self.labelled else give
 
     def print(self, namespace: Namespace, mode: str, *, placed: bool = False) -> Emit:
         """What prints the items of one mode of one graph."""
@@ -69,11 +71,9 @@ class Sink:
         return show
 
 
-def form_of(*, labelled: bool, below: bool) -> Form | None:
-    """The form of items of one mode or several, of one graph or several."""
-    if below:
-        return (lambda ns, mode, item: (ns, mode, item)) if labelled else (lambda ns, mode, item: (ns, item))
-    return (lambda ns, mode, item: (mode, item)) if labelled else None
+def placed_form(*, labelled: bool) -> Form:
+    """The form of items of several graphs, of one mode or several."""
+    return (lambda ns, mode, item: (ns, mode, item)) if labelled else (lambda ns, mode, item: (ns, item))
 
 
 def parts(output: Callable[[Any], Any] | None, state: Callable[[Any], Any] | None) -> Form:
