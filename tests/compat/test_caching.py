@@ -196,6 +196,20 @@ def test_a_question_is_not_cached(colour: Colour) -> None:
     assert len(ran) == 3
 
 
+def test_an_answer_is_not_cached(colour: Colour) -> None:
+    """A node that has got one answer and waits for another has no result yet: the next thread is asked both."""
+
+    def node(state: Any) -> Any:
+        return {"log": [interrupt("1"), interrupt("2")]}
+
+    compiled = single(node, checkpointer=InMemorySaver())
+    first: Any = {"configurable": {"thread_id": "first"}}
+    second: Any = {"configurable": {"thread_id": "second"}}
+    asked: list[Any] = [colour.invoke(compiled, {"plain": 1}, first)]
+    asked += [colour.invoke(compiled, Command(resume="yes"), first), colour.invoke(compiled, {"plain": 1}, second)]
+    assert [state["__interrupt__"][0].value for state in asked] == ["1", "2", "1"]
+
+
 @pytest.mark.parametrize(
     ("result", "state"),
     [
