@@ -1,7 +1,8 @@
-"""Every fence of every page runs, and the runner would notice one that does not."""
+"""Every fence of every page runs, with LangGraph and without, and the runner would notice one that does not."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ GUIDE = sorted((ROOT / "migration_guide").glob("*.md"))
 PAGES = ["README.md", *(path.relative_to(ROOT).as_posix() for path in GUIDE)]
 
 
-@pytest.mark.langgraph  # pages show LangGraph's own code beside ours
 @pytest.mark.slow
 @pytest.mark.blocking  # a page calls what its reader would, in the loop it shows
 @pytest.mark.timeout(600)
@@ -97,6 +97,13 @@ def test_a_broken_fence_is_found(text: str, tmp_path: Path) -> None:
     """Whatever is wrong with a fence, the page fails and the message names page and line."""
     with pytest.raises(FenceError, match=r"page\.md:\d"):
         Page(name="page.md", folder=tmp_path).run(text)
+
+
+def test_a_fence_may_need_langgraph(tmp_path: Path) -> None:
+    """LangGraph's own code is run where it is installed, with its output, and left out elsewhere."""
+    text = "```python langgraph\nprint('there')\n```\n```text langgraph\nthere\n```\n"
+    installed = find_spec("langgraph.graph") is not None
+    assert Page(name="page.md", folder=tmp_path).run(text) == (2 if installed else 0)
 
 
 def test_a_fence_is_left_out_only_with_a_reason() -> None:

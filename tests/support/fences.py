@@ -10,8 +10,9 @@ What a fence is for is the first word behind its three backticks:
 
 Commands find the environment's programs and run in a folder of the page's own. ``make TARGET`` and
 ``pip install`` would install or run this very suite, so they are checked instead: the target must
-be in the Makefile, the extras in pyproject.toml. Anything else must say why it is not run, in a
-comment just before the fence: ``<!-- skip: the reason -->``.
+be in the Makefile, the extras in pyproject.toml. A fence that needs LangGraph says so, as in
+``python langgraph`` (its output is ``text langgraph``), and is left out where that is not installed.
+Anything else must say why it is not run, in a comment just before the fence: ``<!-- skip: the reason -->``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -66,6 +68,11 @@ class Fence:
         named = (word.removeprefix("file=") for word in self.info if word.startswith("file="))
         return next(named, None)
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether the fence is to be run, and what it needs is installed."""
+        return self.skip is None and ("langgraph" not in self.info or find_spec("langgraph.graph") is not None)
+
 
 def fences(text: str) -> list[Fence]:
     """Return the fences of a page in order; ``line`` is that of the first line of code."""
@@ -95,7 +102,7 @@ class Page:
         Raises:
             FenceError: at the first fence that fails.
         """
-        due = [fence for fence in fences(text) if fence.skip is None]
+        due = [fence for fence in fences(text) if fence.runs_here]
         with _importable(self.module, self.folder), contextlib.chdir(self.folder):
             for fence in due:
                 self._run(fence)
