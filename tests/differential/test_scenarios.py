@@ -8,19 +8,20 @@ from tests.differential.scenarios.play import assert_same_play, is_racing, oracl
 from tests.differential.scenarios.streams import EVENTS, FULL, VIEWS, View
 from tests.differential.scenarios.table import ALIKE, SCENARIOS, Scenario, coloured
 from tests.support.colours import ASYNC, COLOURS, SYNC, Colour
-from tests.support.engines import LANGGRAPH, OURS
+from tests.support.engines import LANGGRAPH, OURS, Library
 
 pytestmark = pytest.mark.langgraph
 
 NAMED = [pytest.param(scenario, id=scenario.name) for scenario in ALIKE]
-TURNS = [pytest.param(one, id=one.name) for one in ALIKE if len(one.steps) > 1]
-FEW_VIEWS = 2
-"""Views a scenario is played in every day, in turn; the soak plays all."""
+TURNS = [one for one in ALIKE if len(one.steps) > 1]
 BY_VIEW = [
-    pytest.param(one, VIEWS[(FEW_VIEWS * number + offset) % len(VIEWS)], COLOURS[number % 2], id=f"{one.name}-{offset}")
-    for number, one in enumerate(ALIKE)
-    for offset in range(FEW_VIEWS)
+    pytest.param(one, VIEWS[number % len(VIEWS)], COLOURS[number % 2], id=one.name) for number, one in enumerate(ALIKE)
 ]
+"""Every scenario in one view; the soak has all."""
+
+
+def _name(value: Scenario | Colour) -> str:
+    return value.name
 
 
 def _assert_same(scenario: Scenario, colour: Colour, view: View = FULL) -> None:
@@ -55,11 +56,12 @@ def test_chosen_difference(scenario: Scenario, colour: Colour) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-@pytest.mark.parametrize("scenario", NAMED)
-def test_every_view(scenario: Scenario, view: View, colour: Colour) -> None:
+@pytest.mark.parametrize(("scenario", "colour"), coloured())
+def test_every_view(scenario: Scenario, colour: Colour, subtests: pytest.Subtests) -> None:
     """Every scenario in every view and both colours."""
-    _assert_same(scenario, colour, view)
+    for view in VIEWS:
+        with subtests.test(view.name):
+            _assert_same(scenario, colour, view)
 
 
 @pytest.mark.soak
@@ -71,22 +73,35 @@ def test_langgraph_equals_itself(scenario: Scenario, colour: Colour) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", NAMED)
-def test_events(scenario: Scenario, subtests: pytest.Subtests) -> None:
+@pytest.mark.parametrize(("scenario", "colour"), [(one, COLOURS[n % 2]) for n, one in enumerate(ALIKE)], ids=_name)
+def test_events(scenario: Scenario, colour: Colour) -> None:
     """The events of every run are LangGraph's, whichever colour of ours emits them (LangGraph has only the async)."""
-    expected = oracle(scenario, ASYNC, EVENTS)
-    for colour in COLOURS:
-        with subtests.test(colour.name):
-            actual = play(scenario, colour, OURS, view=EVENTS)
-            assert_same_play(expected, actual, EVENTS, racing=is_racing(scenario))
+    _assert_same_events(scenario, colour)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("scenario", "colour"), coloured())
+def test_all_events(scenario: Scenario, colour: Colour) -> None:
+    """The same in both colours."""
+    _assert_same_events(scenario, colour)
+
+
+def _assert_same_events(scenario: Scenario, colour: Colour) -> None:
+    expected, actual = oracle(scenario, ASYNC, EVENTS), play(scenario, colour, OURS, view=EVENTS)
+    assert_same_play(expected, actual, EVENTS, racing=is_racing(scenario))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("turn", range(2), ids=["ours first", "langgraph first"])
-@pytest.mark.parametrize("scenario", TURNS)
-def test_taking_turns(scenario: Scenario, turn: int) -> None:
+@pytest.mark.parametrize(("scenario", "colour"), [(one, COLOURS[n % 2]) for n, one in enumerate(TURNS)], ids=_name)
+def test_taking_turns(scenario: Scenario, colour: Colour) -> None:
     """A thread begun by one engine is continued by the other, a step by each, and nobody can tell."""
-    libs = (OURS, LANGGRAPH) if turn == 0 else (LANGGRAPH, OURS)
-    colour = COLOURS[turn] if scenario.runs_in(COLOURS[turn].name) else COLOURS[1 - turn]
-    actual = play(scenario, colour, *libs)
-    assert_same_play(oracle(scenario, colour), actual, racing=is_racing(scenario))
+    libs = (OURS, LANGGRAPH) if colour is SYNC else (LANGGRAPH, OURS)
+    assert_same_play(oracle(scenario, colour), play(scenario, colour, *libs), racing=is_racing(scenario))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("libs", [(OURS, LANGGRAPH), (LANGGRAPH, OURS)], ids=["ours first", "langgraph first"])
+@pytest.mark.parametrize("scenario", TURNS, ids=_name)
+def test_taking_all_turns(scenario: Scenario, libs: tuple[Library, ...], colour: Colour) -> None:
+    """The same whoever begins, in both colours."""
+    assert_same_play(oracle(scenario, colour), play(scenario, colour, *libs), racing=is_racing(scenario))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from itertools import takewhile
+from typing import Annotated, Any, TypedDict
 
 from hypothesis import strategies as st
 
@@ -24,6 +25,19 @@ Script = tuple[tuple[str, int], ...]
 LIMIT = {"recursion_limit": 14}
 LONG = 6
 """Length of the log at which no edge leads back any more."""
+
+
+def _onward(old: list[str], new: list[str]) -> list[str]:
+    """Append what is new: a subgraph answers with the log it was given and more, which would double in every turn."""
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+    return old + new[common:]
+
+
+class Told(TypedDict, total=False):
+    """The state of drawn graphs."""
+
+    log: Annotated[list[str], _onward]
+    topic: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +70,7 @@ def graphs(draw: st.DrawFn, *, alone: bool | None = None, depth: int = 2, fails:
     size = draw(st.integers(1, 5 if depth == 2 else 3))
     back = draw(st.none() | _back(size, line=line))
     drawn = (draw(_kinds(line=line, depth=depth, fails=fails)) for _ in range(size))
-    kinds = tuple("say" if back and kind == "quiet" else kind for kind in drawn)
+    kinds = tuple("say" if kind == "quiet" and (back or depth < 2) else kind for kind in drawn)
     edges, routes = draw(_line(size) if line else _web(size))
     return Drawn(
         kinds=kinds,
@@ -125,7 +139,7 @@ def _stopped(spec: Drawn) -> dict[str, list[str]]:
 def _builder(stage: Stage, spec: Drawn, path: str) -> Any:
     size = len(spec.kinds)
     names = {-1: stage.lib.START, size: stage.lib.END, **dict(enumerate(NAMES[:size]))}
-    builder = stage.builder({}, "")
+    builder = stage.builder({}, "", Told)
     for number, kind in enumerate(spec.kinds):
         builder.add_node(names[number], _node(stage, kind, path + names[number], last=number == size - 1))
     for start, end in sorted(spec.edges):

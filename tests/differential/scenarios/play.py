@@ -22,7 +22,7 @@ from tests.differential.scenarios.savers import MEMORY, Place
 from tests.differential.scenarios.stage import Failure, Stage
 from tests.differential.scenarios.steps import Step, Streamed
 from tests.differential.scenarios.streams import FULL, View, neutral, normal_stream, races, settled
-from tests.support.colours import ASYNC, COLOURS, SYNC, Colour, Raised, raised, run
+from tests.support.colours import COLOURS, SYNC, Colour, Raised, raised, run
 from tests.support.engines import LANGGRAPH, Library
 from tests.support.plain import Obj, flat, lines, number, plain
 
@@ -34,19 +34,13 @@ Recording: TypeAlias = "list[Given]"
 class Scenario:
     """A graph and a script of calls on one thread of it.
 
-    ``differs`` says in which way, and why, ours is meant to behave other than LangGraph's; ``only`` names the one
-    colour the script can be played in.
+    ``differs`` says in which way, and why, ours is meant to behave other than LangGraph's.
     """
 
     name: str
     build: Build
     steps: tuple[Step, ...]
-    only: str | None = None
     differs: str = ""
-
-    def runs_in(self, colour: str) -> bool:
-        """Whether the scenario can be played in a colour."""
-        return self.only in (None, colour)
 
 
 SCENARIOS: list[Scenario] = []
@@ -178,7 +172,7 @@ def _oracle(scenario: Scenario, colour: str, view: View) -> Recording:
 
 def is_racing(scenario: Scenario) -> bool:
     """Whether two tasks run at once, by LangGraph's account, so that they have no order between them."""
-    return has_races(oracle(scenario, ASYNC if scenario.only == "async" else SYNC))
+    return has_races(oracle(scenario, SYNC))
 
 
 def has_races(recording: Recording) -> bool:
