@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
 from lcel_compat.compare._recorded import NO_RUN, Crowd, Lane, Recorded, Run, adopt
-from lcel_compat.compare._text import Identifiers, Names, Texts, is_message, text_of, value_of
+from lcel_compat.compare._text import Identifiers, Names, Texts, by_itself, is_message, text_of, value_of
 from lcel_compat.events import JsonValue, to_jsonable
 
 _EVENT: Final = re.compile(r"on_(\w+)_(start|stream|end|error)")
@@ -154,6 +154,8 @@ class Reader:
             root.root = True
             root.crowd = _crowd(recorded.runs)
             self._drop_winner(root, _racers(recorded.runs))
+        for run in recorded.runs:
+            self._take_apart(run)
         for run in reversed(list(_walk(recorded))):
             self._seal(run)
         return recorded
@@ -229,6 +231,12 @@ class Reader:
             lane = run.by_key.setdefault(key, Lane())
             lane.add(self._step(name, {"chunk": {key: piece}}, deviations, lane.names), position)
         run.keysets[self._texts.number(text_of(list[JsonValue](sorted(chunk))))] += 1
+
+    def _take_apart(self, run: Run) -> None:
+        """Number the identifiers of each chunk by themselves where tasks race: who comes first is no fact."""
+        for key in run.crowd & run.by_key.keys():
+            lane = run.by_key[key]
+            lane.steps = array("I", [self._texts.number(by_itself(self._texts.text(step))) for step in lane.steps])
 
     def _drop_winner(self, run: Run, racers: Crowd) -> None:
         """Blank an output that is only the chunk of the slowest of several tasks: version 1 keeps the last chunk."""

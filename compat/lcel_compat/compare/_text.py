@@ -168,6 +168,12 @@ def _makes_its_id(part: Mapping[str, JsonValue]) -> bool:
     return is_message(part) or {"name", "args"} <= keys or {"value", "id"} == keys
 
 
+def by_itself(text: str) -> str:
+    """A text whose identifiers are numbered in order of appearance in it, and not in what came before it."""
+    names = Names()
+    return _NAMED.sub(lambda match: names.of(match.group()), text)
+
+
 def shown(value: JsonValue) -> JsonValue:
     """A value as people read it: identifiers as ``#1``."""
     return value_of(_NAMED.sub(r"#\1", text_of(value)))

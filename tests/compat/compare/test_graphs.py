@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import operator
+from typing import Annotated, Any, TypedDict
+
 import pytest
 
-from lcel_compat.compare import compare_events
+from lcel_compat import START
+from lcel_compat.compare import acompare, compare_events
 from tests.differential.observe import events
 from tests.differential.table import CASES, Case
 from tests.support.engines import LANGGRAPH, OURS, Library
+from tests.support.models import StreamingChat
+
+
+class State(TypedDict, total=False):
+    """A topic that takes its time."""
+
+    topic: str
+    delay: float
+    answers: Annotated[list[Any], operator.add]
+
 
 GRAPHS = [case for case in CASES if case.runs_in("async")]
 FEW = [case for case in GRAPHS if case.name in ("diamond", "send", "parallel_chat")]
@@ -25,6 +40,26 @@ def test_graphs_whose_nodes_race_are_the_same_as_themselves(library: Library) ->
 def test_every_graph_is_the_same_as_itself(library: Library) -> None:
     """All graphs of the table: lines, branches, loops, errors, tools, subgraphs, chains in nodes."""
     check(library, GRAPHS, times=1)
+
+
+@pytest.mark.parametrize("library", [LANGGRAPH, OURS], ids=lambda library: library.name)
+async def test_tasks_that_race_with_messages_are_the_same_as_themselves(library: Library) -> None:
+    """Whichever message comes first: the order numbers no identifiers where it is the order of arrival."""
+
+    async def answer(state: State) -> State:
+        await asyncio.sleep(state["delay"])
+        return {"answers": [await StreamingChat(text=state["topic"]).ainvoke("A fact.")]}
+
+    def graph(*delays: float) -> Any:
+        sends = [library.Send("answer", {"topic": f"fact {n}", "delay": delay}) for n, delay in enumerate(delays)]
+        builder = library.StateGraph(State)
+        builder.add_node("answer", answer)
+        builder.add_conditional_edges(START, lambda _: sends, ["answer"])
+        return builder.compile()
+
+    found = await acompare(graph(0.0, 0.05), graph(0.05, 0.0), [{"topic": "facts"}], repeats=0)
+    chunks = [finding for finding in found.findings if finding.event == "on_chain_stream"]
+    assert chunks == []
 
 
 def check(library: Library, graphs: list[Case], *, times: int) -> None:
