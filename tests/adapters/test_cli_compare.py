@@ -18,6 +18,7 @@ from lcel_adapters._cli.app import app
 from lcel_compat.compare import Contract, Read
 from lcel_compat.events import RecordingWriter
 from lcel_compat.events import record as record_to_file
+from lcel_compat.replay import replay
 from tests.compat.compare.faults import seeded
 from tests.compat.compare.programs import Maker, record
 from tests.support.colours import run as run_async
@@ -25,6 +26,10 @@ from tests.support.fences import environment
 from tests.support.plugin import count
 
 APP = """
+from itertools import count
+
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableLambda
 
@@ -39,6 +44,8 @@ def fail(n):
 
 old, same, other, renamed, tagged = make("a"), make("a"), make("b"), make("a", "new"), make("a").with_config(tags=["t"])
 failing = RunnableLambda(fail, name="failing")
+words = GenericFakeChatModel(messages=(AIMessage(f"answer {n}") for n in count()))
+moody = RunnableLambda(str) | words
 """
 
 
@@ -156,6 +163,21 @@ def test_recordings_stand_for_runnables(folder: Path) -> None:
     assert run("compared_app:other", "old.jsonl").exit_code == 1
     result = run("old.jsonl", "compared_app:same", "--inputs", "inputs.jsonl")
     assert (result.exit_code, "the recording holds the inputs" in result.stderr) == (2, True)
+
+
+def test_a_cassette_answers_both_sides(folder: Path) -> None:
+    """Models that never answer alike are asked once, and a recording made from the cassette stands for its side."""
+    asked, cassette = ("compared_app:moody", "compared_app:moody"), ("--cassette", "calls.jsonl")
+    assert run(*asked, "--inputs", "inputs.jsonl", "--repeats", "0").exit_code == 1
+    for _ in range(2):
+        played = run(*asked, "--inputs", "inputs.jsonl", *cassette)
+        assert (played.exit_code, "noise" in played.stdout) == (0, False), played.output
+    with replay("calls.jsonl"):
+        record_to_file(load_runnable("compared_app:moody"), [{"n": 1}, {"n": 2}], "old.jsonl")
+    assert run("old.jsonl", "compared_app:moody").exit_code == 1
+    assert run("old.jsonl", "compared_app:moody", *cassette).exit_code == 0
+    for wrong in (run("old.jsonl", "old.jsonl", *cassette), run(*GOOD, "--cassette", "old.jsonl")):
+        assert (wrong.exit_code, "cassette" in wrong.stderr) == (2, True)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -39,6 +39,7 @@ class Options:
         reports: `KIND:PATH`, or `KIND` for standard output.
         fail_on: The verdict from which on the exit code is 1.
         version: Which events are compared.
+        cassette: The path of a cassette from which models, tools and retrievers answer both sides.
     """
 
     old: str
@@ -49,6 +50,7 @@ class Options:
     reports: Sequence[str] = ()
     fail_on: Level = "breaking"
     version: Literal["v1", "v2"] = "v2"
+    cassette: str | None = None
 
 
 def run_compare(options: Options, console: Console) -> int:
@@ -76,13 +78,23 @@ def _compared(options: Options, contract: Contract | None) -> Comparison:
     if isinstance(old, Recording) and isinstance(new, Recording):
         if options.inputs is not None:
             raise CannotRunError("--inputs: two recordings hold their inputs. Leave it out.")
+        if options.cassette is not None:
+            raise CannotRunError("--cassette: two recordings ask no models. Leave it out.")
         return compare_recordings(old, new, contract=contract)
     inputs = _inputs(options.inputs, old, new)
-    if isinstance(old, Recording):
-        return compare_recordings(old, _as_recorded(new, inputs, options), contract=contract)
-    if isinstance(new, Recording):
-        return compare_recordings(_as_recorded(old, inputs, options), new, contract=contract)
-    return compare(old, new, inputs, contract=contract, repeats=options.repeats, version=options.version)
+    with _replayed(options.cassette):
+        if isinstance(old, Recording) or isinstance(new, Recording):
+            sides = (_as_recorded(side, inputs, options) for side in (old, new))
+            return compare_recordings(*sides, contract=contract)
+        return compare(old, new, inputs, contract=contract, repeats=options.repeats, version=options.version)
+
+
+def _replayed(cassette: str | None) -> AbstractContextManager[object]:
+    if cassette is None:
+        return nullcontext()
+    from lcel_compat.replay import replay
+
+    return replay(cassette)
 
 
 def _as_recorded(side: Target, inputs: Sequence[Any], options: Options) -> Recording:

@@ -125,6 +125,10 @@ def compare(
     contract: Annotated[
         str | None, typer.Option(metavar="FILE", help="What the consumers read (YAML): only that can be breaking.")
     ] = None,
+    cassette: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Answers of models and tools: recorded the first time, then played to both."),
+    ] = None,
     repeats: Annotated[
         int, typer.Option(min=0, max=100, help="How often OLD runs again: what it does not repeat is noise.")
     ] = 2,
@@ -147,6 +151,7 @@ def compare(
             new=new,
             inputs=inputs,
             contract=contract,
+            cassette=cassette,
             repeats=repeats,
             reports=report or [],
             fail_on=fail_on,

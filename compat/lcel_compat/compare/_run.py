@@ -61,7 +61,8 @@ async def acompare(
 ) -> Comparison:
     """Run both sides on each input, one run after another, and compare what ``astream_events`` gives.
 
-    The old side runs once, then ``repeats`` times more against itself: what it does not repeat is noise.
+    The old side runs over all inputs, then ``repeats`` times more against itself: what it does not repeat is noise.
+    Inside ``with lcel_compat.replay.replay(cassette):`` its first run is recorded, and all others are played from that.
 
     Args:
         before: The old side: a chain, or anything with ``astream_events``.
@@ -79,15 +80,23 @@ async def acompare(
         UncopyableInputError: If an input cannot be copied and there is no ``input_factory``.
         ValueError: If ``repeats`` is negative.
     """
+    from lcel_compat.replay import rewind  # Loads models, tools and retrievers: who compares recordings has none.
+
     if repeats < 0:
         raise ValueError(f"repeats is {repeats}: the old side can run again 0 times or more")
     make = input_factory or _copied
-    samples: list[Samples] = []
-    for given in inputs:
-        side = Side()
-        old = [await _recorded(side, before, make(given), version) for _ in range(1 + repeats)]
-        new = [await _recorded(side, after, make(given), version)]
-        samples.append(Samples(old, new))
+    sides = [(Side(), given) for given in inputs]
+
+    async def over_all(runnable: Runnable[Any, Any]) -> list[Recorded]:
+        return [await _recorded(side, runnable, make(given), version) for side, given in sides]
+
+    old = [await over_all(before)]
+    for _ in range(repeats):
+        rewind()
+        old.append(await over_all(before))
+    rewind()
+    new = await over_all(after)
+    samples = (Samples([one[number] for one in old], [recorded]) for number, recorded in enumerate(new))
     return compare_samples(samples, contract)
 
 

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from lcel_compat.replay._cassette import Cassette
 from lcel_compat.replay._errors import MissingCallError, ReplayedError, ReplayError
-from lcel_compat.replay._replay import replay
+from lcel_compat.replay._replay import replay, rewind
 
-__all__ = ["Cassette", "MissingCallError", "ReplayError", "ReplayedError", "replay"]
+__all__ = ["Cassette", "MissingCallError", "ReplayError", "ReplayedError", "replay", "rewind"]

@@ -91,6 +91,13 @@ class replay:
         self.__exit__(kind, error, at)
 
 
+def rewind() -> None:
+    """Play from its beginning what the ``replay`` block around has recorded or plays; without one nothing happens."""
+    session = SESSION.get()
+    if session is not None and not session.closed:
+        session.rewind()
+
+
 def _session(source: Cassette | str | Path, mode: Mode, speed: float | None) -> Session:
     cassette = source if isinstance(source, Cassette) else Cassette(source)
     recording = mode == "record" or (mode == "auto" and not len(cassette))

@@ -8,6 +8,8 @@ from itertools import count
 from typing import Any
 
 import pytest
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 
 from lcel_compat.compare import (
@@ -19,6 +21,8 @@ from lcel_compat.compare import (
     compare_recordings,
     explain,
 )
+from lcel_compat.events import arecord
+from lcel_compat.replay import Cassette, replay
 from tests.support.models import StreamingChat, chat_chain
 
 QUESTION = {"topic": "parrots"}
@@ -128,6 +132,28 @@ async def test_a_late_first_chunk_is_worth_a_word_and_no_verdict() -> None:
     found = await acompare(slow(0), slow(0.3), ["x"])
     assert [(one.kind, one.severity) for one in found.findings] == [("first_chunk_slower", "info")]
     assert found.verdict == "same"
+
+
+async def test_inside_replay_both_sides_get_the_first_answers() -> None:
+    """A model that never answers alike is no difference: the old side's first run is recorded, the others play it."""
+    number = count()
+    model = GenericFakeChatModel(messages=(AIMessage(f"Fact {next(number)}.") for _ in count()))
+    chain, questions = chat_chain(model), [QUESTION, {"topic": "owls"}, QUESTION]
+    assert (await acompare(chain, chain, questions, repeats=0)).verdict == "breaking"
+    asked = next(number)
+    for block in (replay(cassette := Cassette()), replay(cassette)):
+        with block:
+            assert (await acompare(chain, chain, questions)).findings == ()
+    assert next(number) == asked + 1 + len(questions), "it was asked once about each input"
+
+
+async def test_a_recorded_run_is_compared_with_plain_events() -> None:
+    """Only a recording knows its input: where one side has none there is none to be another."""
+    recorded = (await arecord(chat_chain(), [QUESTION]))[0]
+    live = [event async for event in chat_chain().astream_events(QUESTION, version="v2")]
+    assert compare_events(live, recorded).verdict == compare_events(recorded, live).verdict == "same"
+    with pytest.raises(ComparisonError, match="record both with the same inputs"):
+        compare_events(recorded, (await arecord(chat_chain(), [{"topic": "owls"}]))[0])
 
 
 async def test_a_finding_knows_its_input() -> None:
