@@ -79,6 +79,9 @@ class Colour(Protocol):
     def ask(self, saver: Any, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of a saver, a store or a cache."""
 
+    def named(self, saver: Any, method: str) -> Callable[..., Any]:
+        """The method that ``ask`` calls."""
+
     def listed(self, saver: Any, *args: Any, **kwargs: Any) -> Any:
         """All that a saver's ``list`` gives."""
 
@@ -136,7 +139,10 @@ class _Sync:
             pass
 
     def ask(self, saver: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        return getattr(saver, method)(*args, **kwargs)
+        return self.named(saver, method)(*args, **kwargs)
+
+    def named(self, saver: Any, method: str) -> Callable[..., Any]:
+        return cast("Callable[..., Any]", getattr(saver, method))
 
     def listed(self, saver: Any, *args: Any, **kwargs: Any) -> list[Any]:
         return list(saver.list(*args, **kwargs))
@@ -195,7 +201,10 @@ class _Async:
             pass
 
     def ask(self, saver: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        return getattr(saver, f"a{method}")(*args, **kwargs)
+        return self.named(saver, method)(*args, **kwargs)
+
+    def named(self, saver: Any, method: str) -> Callable[..., Any]:
+        return cast("Callable[..., Any]", getattr(saver, f"a{method}"))
 
     async def listed(self, saver: Any, *args: Any, **kwargs: Any) -> list[Any]:
         return [item async for item in saver.alist(*args, **kwargs)]

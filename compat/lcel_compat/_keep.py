@@ -210,7 +210,7 @@ class Keeper:
         task = machine.tasks.get(task_id)
         config = patched(self.config, checkpoint_ns=self.namespace, checkpoint_id=checkpoint_id)
         arguments = [config, to_wire_writes(writes), task_id]
-        if takes_paths(self.saver):
+        if takes_paths(self.saver, self.colour):
             arguments.append("" if task is None else path_text(task.path))
         self.queue.add(lambda: self.ask("put_writes", *arguments))
 
@@ -218,6 +218,7 @@ class Keeper:
         """A superstep is applied: make its checkpoint, and save it unless that waits for the end of the run."""
         ledger = ledger_of(machine)
         ledger.advance(machine.step)
+        self._written.clear()
         self.metadata = {"source": source, "step": machine.step, "parents": dict(self.parents)}
         if self.durability != "exit":
             self._put(machine)
@@ -280,9 +281,9 @@ class Replay:
         return found[0] if found else None
 
 
-def takes_paths(saver: BaseCheckpointSaver[Any]) -> bool:
+def takes_paths(saver: BaseCheckpointSaver[Any], colour: Colour) -> bool:
     """Whether a saver wants to know the path of the task that wrote; those older than the parameter do not."""
-    return _takes_paths(type(saver).put_writes)
+    return _takes_paths(colour.named(type(saver), "put_writes"))
 
 
 @lru_cache(maxsize=64)

@@ -259,7 +259,7 @@ class Machine:
     def failed(self, task: Task, error: BaseException) -> TaskFinished:
         """A task raised; to be kept, and then shown."""
         task.writes.append((ERROR, error))
-        if task.node.handler is not None:
+        if is_handled(task, error):
             task.writes.append((ERROR_SOURCE, task.name))
         return TaskFinished(task=task, writes=task.writes, error=error)
 
@@ -491,6 +491,11 @@ class Machine:
 
 def _packets(channel: Channel) -> Sequence[Any]:
     return channel.value if channel.available else ()
+
+
+def is_handled(task: Task, error: BaseException | None) -> bool:
+    """Whether the error of a task is for its error handler; what stops a program is not."""
+    return task.node.handler is not None and isinstance(error, Exception)
 
 
 def keys_of(keys: str | tuple[str, ...]) -> tuple[str, ...]:

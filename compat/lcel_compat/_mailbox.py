@@ -85,6 +85,12 @@ class Mailbox:
             if type(message) is Give:
                 yield message.item
 
+    def left(self) -> list[Any]:
+        """What was posted for the driver and not taken; items for the consumer stay."""
+        messages = list(self._queue)
+        self._queue = deque(message for message in messages if type(message) is Give)
+        return [message for message in messages if type(message) is not Give]
+
     def _release(self) -> None:
         """There is room: whoever waits for it may go on."""
         with self._condition:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
@@ -32,7 +33,7 @@ from lcel_compat._execute import ASYNC, ChainRun, Colour, Frame
 from lcel_compat._instructions import DRAIN, STOP, WAIT, Call, Conduct, Finished, Instruction, Start, Stop
 from lcel_compat._keep import Keeper, patched
 from lcel_compat._log import Asked, Emitted, Log, TaskFinished
-from lcel_compat._machine import Machine, Task
+from lcel_compat._machine import Machine, Task, is_handled
 from lcel_compat._mailbox import Mailbox
 from lcel_compat._pipeline import Opened, Pipes
 from lcel_compat._program import Program
@@ -172,6 +173,7 @@ class Session:
             if failure is not None or self._pipes:
                 self._abandon_pipes()
                 yield Stop(heard=self.request.error_events)
+                self._keep_what_finished()
             failure = yield from self._save_rest(failure)
             yield DRAIN
         except BaseException as error:
@@ -483,21 +485,30 @@ class Session:
                 return
             entry = machine.paused(task, error.interrupts)
         else:
-            error.add_note(f"During task with name {task.name!r} and id {task.id!r}")
+            _note(error, f"During task with name {task.name!r} and id {task.id!r}")
             entry = machine.failed(task, error)
         if keeper is not None:
-            keeper.write(machine, task.id, entry.writes)
-            if keeper.durability == "sync":
-                yield Call(keeper.wait())
+            yield from self._keep(keeper, entry)
         machine.show(entry)
         if entry.error is not None:
-            if task.node.handler is None:
+            if not is_handled(task, entry.error):
                 raise _Failed(entry.error)
             ready.append(machine.handler_of(task, entry.error))
         elif self._cache is not None and not entry.interrupts:
             yield from self._remember(self._cache, task)
         if self.sinks:
             yield from self._let_read()
+
+    def _keep(self, keeper: Keeper, entry: TaskFinished) -> Conduct:
+        """Save what a task wrote; what it raised counts more than what the saver raises."""
+        try:
+            keeper.write(self.machine, entry.task.id, entry.writes)
+            if keeper.durability == "sync":
+                yield Call(keeper.wait())
+        except Exception as lost:
+            if entry.error is None:
+                raise
+            _not_saved(entry.error, lost)
 
     def _let_read(self) -> Conduct:
         """Wait for the consumers of the graphs around this one; its own consumer is held up by the driver."""
@@ -556,7 +567,19 @@ class Session:
             self._abandon_pipes()
             yield STOP
         finally:
+            self._keep_what_finished()
             yield from self._save_rest(error)
+
+    def _keep_what_finished(self) -> None:
+        """Tasks that came to their end while the run was stopped need not run again when it is continued."""
+        machine, keeper = self.machine, self.keeper
+        for done in self._mailbox.left():
+            if keeper is None or not isinstance(done, Finished) or done.task.id not in machine.tasks:
+                continue
+            if done.error is None:
+                keeper.write(machine, done.task.id, machine.finished(done.task).writes)
+            elif isinstance(done.error, Exception) and not isinstance(done.error, GraphBubbleUp):
+                keeper.write(machine, done.task.id, machine.failed(done.task, done.error).writes)
 
     def _save_rest(self, failure: BaseException | None) -> Conduct:
         """The run is over; wait until it is saved. What failed: the run, or else the saving."""
@@ -569,7 +592,7 @@ class Session:
         except Exception as lost:
             if failure is None:
                 return lost
-            failure.add_note(f"The run could not be saved either: {lost!r}")
+            _not_saved(failure, lost)
         finally:
             self.keeper.queue.close()
         return failure
@@ -597,6 +620,15 @@ def _handed_on(task: Task) -> Finished:
     except Exception as error:
         return Finished(task=task, error=error)
     return Finished(task=task)
+
+
+def _note(error: BaseException, text: str) -> None:
+    with suppress(Exception):  # an exception may refuse to be changed
+        error.add_note(text)
+
+
+def _not_saved(error: BaseException, lost: Exception) -> None:
+    _note(error, f"The run could not be saved either: {lost!r}")
 
 
 def _tell(told: Any, *, final: bool = False) -> Generator[Instruction, Any, None]:

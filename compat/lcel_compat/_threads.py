@@ -61,7 +61,7 @@ class ThreadOf:
         self._program = graph.program
         merged = _config.combine(graph.config, config)
         given = merged.get("configurable", {})
-        if "thread_id" not in given:
+        if given.get("thread_id") is None:
             raise ValueError(
                 'The configuration names no thread; pass {"configurable": {"thread_id": "..."}}, the one of the run.'
             )
@@ -278,7 +278,7 @@ class ThreadOf:
 
     def _put_writes(self, config: RunnableConfig, applied: Applied, task_id: str) -> Any:
         arguments: list[Any] = [config, to_wire_writes(applied.writes), task_id]
-        if takes_paths(self._saver) and applied.path:
+        if takes_paths(self._saver, self._colour) and applied.path:
             arguments.append(path_text(applied.path))
         return self._ask("put_writes", *arguments)
 

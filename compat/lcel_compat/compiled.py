@@ -478,7 +478,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
             )
         if self.checkpointer is None:
             return None
-        if "thread_id" not in config["configurable"]:
+        if config["configurable"].get("thread_id") is None:
             raise ValueError(
                 f"The graph {self.name!r} has a saver, so a run needs a thread: pass"
                 ' {"configurable": {"thread_id": "..."}} as config, the same one to continue.'
