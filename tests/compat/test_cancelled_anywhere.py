@@ -140,7 +140,7 @@ async def test_cancelled_at_any_turn(build: Callable[[], StateGraph], durability
     turn = 0
     while True:
         balance = Balance()
-        graph = build().compile(checkpointer=Told())  # which lets the loop turn
+        graph = build().compile(checkpointer=Told(delay=0.001 if again else 0.0))  # which lets the loop turn
         stopped = await stopped_at(turn, read(graph, INPUT, [balance], durability), again=again)
         assert asyncio.all_tasks() == {asyncio.current_task()}
         balance.check()

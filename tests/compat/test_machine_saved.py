@@ -187,6 +187,16 @@ def test_new_input_drops_what_was_left_to_do() -> None:
     assert stopped.continued(compiled).play({"log": ["new"]}) == {"log": ["in", "a", "new", "a", "b"]}
 
 
+def test_new_input_drops_a_join_that_was_complete() -> None:
+    """A join whose node was next when new input came waits for all of its sources again."""
+    builder = graph("abc", "^a ^b")
+    compiled = builder.add_edge(["a", "b"], "c").compile()
+    whole = SavedByHand(compiled)
+    whole.play(INPUT)
+    stopped = next(s for s, seen in zip(whole.stops, whole.seen, strict=False) if seen and seen[0][2][-1] == "c")
+    assert stopped.continued(compiled).play({"log": ["new"]}) == {"log": ["in", "a", "b", "new", "a", "b", "c"]}
+
+
 class Failing(TypedDict, total=False):
     """One key that is folded."""
 

@@ -300,6 +300,17 @@ def test_a_run_from_an_old_checkpoint(colour: Colour) -> None:
     assert len([state for state in threads.history() if state.next == ("b",)]) == 2
 
 
+def test_a_question_of_an_old_checkpoint_is_asked_again(colour: Colour) -> None:
+    """A run that begins at an old checkpoint does not take the answer that was given there; it asks once more."""
+    builder = StateGraph(State).add_node("asks", lambda state: {"log": [interrupt("?")]}).add_edge(START, "asks")
+    threads = Threads(colour, builder.compile(checkpointer=InMemorySaver()))
+    threads.invoke({"log": []})
+    old = threads.state().config
+    assert threads.invoke(Command(resume="one")) == {"log": ["one"]}
+    assert [i.value for i in threads.invoke(None, old)["__interrupt__"]] == ["?"]
+    assert threads.invoke(Command(resume="two")) == {"log": ["two"]}
+
+
 def test_a_fork(colour: Colour) -> None:
     """An update at an old checkpoint forks the thread there; the old branch stays in the history."""
     threads = Threads(colour, line("a", "b"))
