@@ -49,12 +49,14 @@ PUBLIC = {
         "interrupt",
     ],
     "lcel_adapters": [
+        "ChainGraph",
         "FaceError",
         "FaceInterruptError",
         "LegacyFace",
         "RunnableNode",
         "as_lcel",
         "as_node",
+        "from_lcel",
         "to_langgraph",
     ],
 }

@@ -10,21 +10,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lcel_adapters._apart import ChainGraph, from_lcel
     from lcel_adapters._face import FaceError, FaceInterruptError, LegacyFace, as_lcel
     from lcel_adapters._node import RunnableNode, as_node
     from lcel_adapters._to_langgraph import to_langgraph
 
 _HOMES = {
+    "ChainGraph": "_apart",
     "FaceError": "_face",
     "FaceInterruptError": "_face",
     "LegacyFace": "_face",
     "RunnableNode": "_node",
     "as_lcel": "_face",
     "as_node": "_node",
+    "from_lcel": "_apart",
     "to_langgraph": "_to_langgraph",
 }
 
-__all__ = ["FaceError", "FaceInterruptError", "LegacyFace", "RunnableNode", "as_lcel", "as_node", "to_langgraph"]
+__all__ = [
+    "ChainGraph",
+    "FaceError",
+    "FaceInterruptError",
+    "LegacyFace",
+    "RunnableNode",
+    "as_lcel",
+    "as_node",
+    "from_lcel",
+    "to_langgraph",
+]
 
 
 def __getattr__(name: str) -> Any:

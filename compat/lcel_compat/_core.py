@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables.config import var_child_runnable_config
@@ -25,7 +25,7 @@ else:
     V3_MARKER = _V2StreamingCallbackHandler
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import RunnableConfig
+    from langchain_core.runnables import Runnable, RunnableConfig, RunnableParallel
 
 StreamingHandler = _StreamingCallbackHandler
 """Marker protocol of the handlers that core taps, and for which chat models stream."""
@@ -48,6 +48,16 @@ def enter(config: RunnableConfig, run: Any = None) -> None:
         from langsmith.run_helpers import _set_tracing_context
 
         _set_tracing_context({"parent": traced})
+
+
+def parallel_steps(parallel: RunnableParallel[Any]) -> dict[str, Runnable[Any, Any]]:
+    """The branches of a parallel, by key; core keeps them in ``steps__`` and offers no other way to them."""
+    return dict(parallel.steps__)
+
+
+def with_steps(parallel: RunnableParallel[Any], steps: Mapping[str, Runnable[Any, Any]]) -> RunnableParallel[Any]:
+    """The same parallel with other branches."""
+    return parallel.model_copy(update={"steps__": dict(steps)})
 
 
 def before_threads_are_joined(callback: Callable[[], None]) -> Callable[[], None]:
@@ -76,5 +86,7 @@ __all__ = [
     "before_threads_are_joined",
     "enter",
     "langsmith_tracer",
+    "parallel_steps",
     "var_child_runnable_config",
+    "with_steps",
 ]

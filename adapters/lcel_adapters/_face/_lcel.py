@@ -22,10 +22,14 @@ def as_lcel(graph: Any, *, input: FaceInput = None, output: FaceOutput = None) -
         input: How the graph's input is made of the chain's: the chain's input is the value of this state key, a dict
             ``{chain_key: state_key}``, a function, or (``None``) the chain's input is the graph's.
         output: How the chain's output is found in the graph's: the value of this state key, a function of the graph's
-            output, or (``None``) the graph's output itself.
+            output, or (``None``) the graph's output itself. A graph that ``from_lcel`` made knows both.
 
     Returns:
         A Runnable with the chain's input, output, schemas, chunks and events.
+
+        If ``from_lcel`` made the graph, and no mappings are given, it is the chain that was taken apart: every run of
+        the chain is there, those that span several nodes too, and a node that was replaced is a chain run named after
+        it, where the replaced step stood.
 
         If the graph is one node made with ``as_node``, and the mappings there and here say the same, the node's
         runnable is the chain: every run that anyone sees is its own, with the caller's configuration, and ``output``
@@ -41,24 +45,28 @@ def as_lcel(graph: Any, *, input: FaceInput = None, output: FaceOutput = None) -
         FaceError: If the graph cannot be shown as a chain: it is told to stop at a node, callbacks are bound to it, or
             it may take a node's result from a cache, without any of the runs that a chain would show.
     """
+    if input is None and output is None and hasattr(getattr(graph, "builder", None), "part"):
+        from lcel_adapters._apart._face import apart_face
+
+        return apart_face(graph)
     silent = silent_graph(graph)
     if silent is None:
         raise TypeError(
             f"as_lcel: {graph!r} ({type(graph).__name__}) is no compiled StateGraph. Compile the builder first; a"
             " remote graph cannot be shown as a chain, since its nodes run elsewhere."
         )
-    _check(silent.shape, input, output)
+    check(silent.shape, input, output)
     node = silent.shape.only
     if node is None or not mirrors(node, input, output):
         return StepsFace(silent, input=input, output=output)
-    bindings, chain = _unbound(node.bound)
+    bindings, chain = unbound(node.bound)
     face: Runnable[Any, Any] = WholeFace(silent, chain, input=input, output=output)
     for binding in reversed(bindings):
         face = binding.model_copy(update={"bound": face})
     return face
 
 
-def _unbound(chain: Runnable[Any, Any]) -> tuple[list[RunnableBindingBase[Any, Any]], Runnable[Any, Any]]:
+def unbound(chain: Runnable[Any, Any]) -> tuple[list[RunnableBindingBase[Any, Any]], Runnable[Any, Any]]:
     """What a chain is bound to, outermost first, and the chain itself.
 
     Bindings (``with_config``, ``bind``, a message history) have ways of their own to be composed and observed: they
@@ -72,7 +80,7 @@ def _unbound(chain: Runnable[Any, Any]) -> tuple[list[RunnableBindingBase[Any, A
     return bindings, chain
 
 
-def _check(shape: Shape, input: FaceInput, output: FaceOutput) -> None:
+def check(shape: Shape, input: FaceInput, output: FaceOutput) -> None:
     if not (input is None or isinstance(input, str) or callable(input) or _maps_keys(input)):
         raise TypeError(
             f"as_lcel: input={input!r} is neither a state key, nor a dict {{chain_key: state_key}}, nor a function."
@@ -106,4 +114,4 @@ def _maps_keys(mapping: Any) -> bool:
 
 def restored(graph: Any, input: FaceInput, output: FaceOutput) -> Runnable[Any, Any]:
     """A pickled face; what it was bound to is pickled around it."""
-    return _unbound(as_lcel(graph, input=input, output=output))[1]
+    return unbound(as_lcel(graph, input=input, output=output))[1]

@@ -92,11 +92,11 @@ class ForeignPlace(Place):
 
     def shown(self, beside: Beside, given: RunnableConfig) -> RunnableNode:
         def call(state: Any, config: RunnableConfig) -> Any:
-            with lent([(var_child_runnable_config, merged := _both(given, config))]):
+            with lent([(var_child_runnable_config, merged := both(given, config))]):
                 return self.work.invoke(state, merged, beside)
 
         async def acall(state: Any, config: RunnableConfig) -> Any:
-            with lent([(var_child_runnable_config, merged := _both(given, config))]):
+            with lent([(var_child_runnable_config, merged := both(given, config))]):
                 return await self.work.ainvoke(state, merged, beside)
 
         if beside.opens:
@@ -167,7 +167,7 @@ def _run_of(place: Place, config: RunnableConfig | None) -> Iterator[tuple[Besid
         yield beside, place.shown(beside, given), own
 
 
-def _both(given: RunnableConfig, own: RunnableConfig) -> RunnableConfig:
+def both(given: RunnableConfig, own: RunnableConfig) -> RunnableConfig:
     """The graph's configuration, with who listens, tags and metadata from the caller's."""
     listeners = {key: own.get(key) for key in ("callbacks", "tags", "metadata")}
     lacks = {"configurable": {**own.get("configurable", {}), **given.get("configurable", {})}}

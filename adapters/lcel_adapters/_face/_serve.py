@@ -96,7 +96,7 @@ def serve(
         speech: What was said before.
         close: Makes the face's output.
     """
-    graph = _Thread(begin(), orders.done)
+    graph = GraphThread(begin(), orders.done)
     try:
         while (order := orders.next()) is not None:
             with speech.answering(order), closed(speech.chunks(order, start)) as chunks:
@@ -123,10 +123,10 @@ async def aserve(
         for chunk in speech.rest(graph.result(), close):
             yield chunk
     finally:
-        await _end(graph)
+        await end_of(graph)
 
 
-class _Thread(threading.Thread):
+class GraphThread(threading.Thread):
     """A thread with a result.
 
     A daemon: at the interpreter's exit a stream that nobody reads to its end must not keep it up.
@@ -152,7 +152,7 @@ class _Thread(threading.Thread):
         return self._outcome.result()
 
 
-async def _end(graph: asyncio.Task[Any]) -> None:
+async def end_of(graph: asyncio.Task[Any]) -> None:
     """End a graph whose reader is gone, and wait for it; a graph that is done has nothing left to say."""
     if not graph.done():
         graph.cancel()
