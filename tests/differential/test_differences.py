@@ -12,6 +12,7 @@ import re
 import sys
 import time
 import typing
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -353,6 +354,17 @@ def test_d15_misspelt_arguments() -> None:
     assert list(line(LANGGRAPH, lambda s: {"x": 1}).compile().stream({"x": 0}, streammode="values"))
 
 
+def test_d15_values_that_mean_nothing() -> None:
+    """So is a value that an argument cannot have."""
+    for name in ("durability", "version"):
+        theirs, ours = (
+            line(lib, lambda s: {"x": 1}).compile(checkpointer=InMemorySaver()) for lib in (LANGGRAPH, OURS)
+        )
+        assert list(theirs.stream({"x": 0}, THREAD, **{name: "sink"})) == [{"a": {"x": 1}}]
+        with pytest.raises(ValueError, match=f"{name} is 'sink'"):
+            list(ours.stream({"x": 0}, THREAD, **{name: "sink"}))
+
+
 def test_d16_notebooks_draw_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is sent to a server for showing a graph in a notebook."""
     asked: list[Graph] = []
@@ -434,15 +446,16 @@ def test_d20_a_command_of_nothing() -> None:
             graph.invoke(lib.Command(), THREAD)
 
 
-def test_d20_unsaved_inside_durable() -> None:
-    """A run with ``durability="sync"`` may have a graph inside that is not saved."""
-    theirs, ours = (
-        around(lib, line(lib, lambda s: {"x": 1}).compile(checkpointer=False), checkpointer=InMemorySaver())
-        for lib in (LANGGRAPH, OURS)
-    )
-    with pytest.raises(AttributeError):
-        theirs.invoke({"x": 0}, THREAD, durability="sync")
-    assert ours.invoke({"x": 0}, THREAD, durability="sync") == {"x": 1}
+def test_d20_durable_where_nothing_is_saved() -> None:
+    """A run with ``durability="sync"`` may have a graph inside that is not saved, or not be saved itself."""
+    for lib in (LANGGRAPH, OURS):
+        inner = line(lib, lambda s: {"x": 1}).compile(checkpointer=False)
+        for graph in (around(lib, inner, checkpointer=InMemorySaver()), around(lib, inner)):
+            if lib is OURS:
+                assert graph.invoke({"x": 0}, THREAD, durability="sync") == {"x": 1}
+            else:
+                with warnings.catch_warnings(action="ignore"), pytest.raises(AttributeError):
+                    graph.invoke({"x": 0}, THREAD, durability="sync")
 
 
 def test_d20_compiled_twice() -> None:
@@ -459,12 +472,21 @@ def test_d20_compiled_twice() -> None:
 
 
 def test_d20_no_thread() -> None:
-    """A configuration without a thread is refused in the same words by runs and by looks at the state."""
-    for lib, error in ((LANGGRAPH, KeyError), (OURS, ValueError)):
-        with pytest.raises(error, match="thread_id" if lib is OURS else "configurable"):
-            asking(lib, "a").get_state({})
+    """A configuration without a thread is refused by runs and by looks at the state; ``None`` is no thread."""
+
+    def nowhere() -> Any:  # LangGraph writes into the one it is given
+        return {"configurable": {"thread_id": None}}
+
+    theirs, ours = asking(LANGGRAPH, "a"), asking(OURS, "a")
+    with pytest.raises(KeyError, match="configurable"):
+        theirs.get_state({})
+    assert theirs.invoke({"x": 0}, nowhere())["x"] == 0
+    assert theirs.get_state(nowhere()).values == {}
+    for config in ({}, nowhere()):
         with pytest.raises(ValueError, match="thread_id"):
-            asking(lib, "a").invoke({"x": 0})
+            ours.get_state(config)
+        with pytest.raises(ValueError, match="thread_id"):
+            ours.invoke({"x": 0}, config)
 
 
 def test_d21_questions_are_shown_whatever_keys_are() -> None:
