@@ -22,7 +22,7 @@ from tests.differential.scenarios.savers import MEMORY, Place
 from tests.differential.scenarios.stage import Failure, Stage
 from tests.differential.scenarios.steps import Step, Streamed
 from tests.differential.scenarios.streams import FULL, View, neutral, normal_stream, races, settled
-from tests.support.colours import COLOURS, SYNC, Colour, Raised, raised, run
+from tests.support.colours import ASYNC, COLOURS, SYNC, Colour, Raised, raised, run
 from tests.support.engines import LANGGRAPH, Library
 from tests.support.plain import Obj, flat, lines, number, plain
 
@@ -99,7 +99,8 @@ class Play:
     def stream(self, x: Any, config: Mapping[str, Any], options: Mapping[str, Any]) -> Streamed:
         """Stream in the play's view."""
         if self.view.events:
-            return Streamed([*map(_worded, self.colour.observe_events(self.graph, x, dict(config), **options))])
+            colour = ASYNC if self.stage.lib is LANGGRAPH else self.colour  # LangGraph has no other events
+            return Streamed([*map(_worded, colour.observe_events(self.graph, x, dict(config), **options))])
         asked = {**self.view.options(), **options}
         return Streamed([*map(_worded, self.colour.observe_stream(self.graph, x, dict(config), **asked))])
 

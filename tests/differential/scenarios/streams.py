@@ -61,7 +61,7 @@ class Item(NamedTuple):
 def normal_stream(items: Iterable[Any], view: View, *, racing: bool) -> Any:
     """Return a stream as plain data; with ``racing``, order between tasks is not kept."""
     if view.events:
-        return settled(normal_events(items)) if racing else normal_events(items)
+        return settled(normal_events(_questions_last(items))) if racing else normal_events(items)
     if not racing:
         return [plain(item) for item in items]
     known = [_item(item, view) for item in items]
@@ -75,6 +75,24 @@ def races(items: Iterable[Any]) -> bool:
     debug = [item for item in known if item.mode == "debug" and item.data["type"] == "task"]
     steps = [(item.ns, item.data["step"]) for item in debug]
     return len(set(steps)) < len(steps)
+
+
+def _questions_last(events: Iterable[Any]) -> list[Any]:
+    """Move each run's chunks of interrupts to its end: a task asks before its siblings' chunks come, or after."""
+    held: dict[str, list[Any]] = {}
+    found: list[Any] = []
+    for event in events:
+        if isinstance(event, Mapping) and _asks(event["data"].get("chunk")):
+            held.setdefault(event["run_id"], []).append(event)
+            continue
+        if isinstance(event, Mapping) and event["event"].endswith("_end"):
+            found += held.pop(event["run_id"], [])
+        found.append(event)
+    return found + [event for kept in held.values() for event in kept]
+
+
+def _asks(chunk: Any) -> bool:
+    return isinstance(chunk, Mapping) and "__interrupt__" in chunk
 
 
 def settled(form: Any) -> Any:

@@ -279,3 +279,18 @@ def command_of_nothing(stage: Stage) -> Any:
 def input_of_nothing(stage: Stage) -> Any:
     """``None`` on a new thread, an empty input, and one without a known key."""
     return _line(stage)
+
+
+@scenario(stream(BIRDS), stream({"log": ["more"]}), stream(None, at=2), state(), history(), saved())
+def memory_again(stage: Stage) -> Any:
+    """A re-run takes a subgraph's lasting state back to where it was then."""
+    lasting = stage.sub({"x": None}, "^>x>$", checkpointer=True)
+    return stage.graph({"lasting": lasting, "c": None}, "^>lasting>c>$")
+
+
+@scenario(stream(BIRDS), stream({"log": ["more"]}), stream(None, at=2), state(), history(), saved())
+def memory_below_the_unsaved_again(stage: Stage) -> Any:
+    """The same below a subgraph that is not saved."""
+    lasting = stage.sub({"x": None}, "^>x>$", checkpointer=True)
+    middle = stage.sub({"lasting": lasting}, "^>lasting>$", checkpointer=False)
+    return stage.graph({"mid": middle, "c": None}, "^>mid>c>$")
