@@ -42,6 +42,8 @@ NO_WRITES: Final = "__no_writes__"
 """The special write of a task that finished and wrote nothing: by it a checkpoint knows that it finished."""
 INPUT: Final = "__input__"
 """Under this name a run's input is applied."""
+LAYOUT: Final = 4
+"""The layout of LangGraph's checkpoints since its version 1.0."""
 NULL_TASK: Final = "00000000-0000-0000-0000-000000000000"
 """The task id of what a ``Command`` given as input writes."""
 CONTROL_WRITES: Final = frozenset({ERROR, ERROR_SOURCE, INTERRUPT, RESUME})

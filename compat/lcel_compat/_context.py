@@ -32,11 +32,13 @@ class TaskScope:
         task: The task.
         frame: What it has in common with the other tasks of its run.
         attempt: How often it has been tried, this time included.
+        called_graphs: Whether an earlier attempt called graphs; they go on where they were then.
         clock: By which its timeout is measured, if it has one.
         touched_by_all: Whether everything that it does is progress, and not only its heartbeats.
     """
 
     attempt = 1
+    called_graphs = False
     clock: Clock | None = None
     touched_by_all = False
     _answers: Answers | None = None
@@ -88,6 +90,7 @@ class TaskScope:
     def again(self, attempt: int) -> None:
         """The node is tried once more; it asks its questions, and calls its graphs, from the first one on."""
         self.attempt = attempt
+        self.called_graphs = self.called_graphs or self._graphs is not None
         self._graphs = self._runtime = None
         if self._answers is not None:
             self._answers.again()

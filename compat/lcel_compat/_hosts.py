@@ -96,6 +96,11 @@ class HostRun:
         )
 
     @property
+    def abandoned(self) -> bool:
+        """LangGraph does not say whether its run was stopped."""
+        return False
+
+    @property
     def session(self) -> HostRun:
         """The run itself: the two are one here."""
         return self

@@ -16,15 +16,18 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from copy import copy
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from langchain_core.runnables import RunnableConfig
 
 from lcel_compat._constants import NAMESPACE_SEPARATOR, TASK_SEPARATOR
-from lcel_compat._ledger import Ledger, migrated, new_versions
+from lcel_compat._layouts import migrated
+from lcel_compat._ledger import Ledger, new_versions
 from lcel_compat._machine import Machine, path_text
+from lcel_compat._program import Program
 from lcel_compat._serde import from_wire_checkpoint, from_wire_writes, to_wire_checkpoint, to_wire_writes
 from lcel_compat.types import Durability
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 Steps: TypeAlias = Generator[Any, Any, Any]
 """Yields what may have to be awaited, is sent the result, returns its own."""
+_CHANGEABLE: Final = frozenset({list, dict, set})
 Job: TypeAlias = Callable[[], Any]
 
 
@@ -123,6 +127,7 @@ class Keeper:
 
     Attributes:
         saver: Where.
+        program: The graph.
         colour: How the saver is called.
         durability: When the run waits.
         config: Addresses the checkpoint that the run stands at.
@@ -134,6 +139,7 @@ class Keeper:
     """
 
     saver: BaseCheckpointSaver[Any]
+    program: Program
     colour: Colour
     durability: Durability
     config: RunnableConfig
@@ -174,7 +180,7 @@ class Keeper:
             saved = yield from replay.find(self)
         else:
             saved = yield self.ask("get_tuple", self.config)
-        saved = None if saved is None else decoded(saved)
+        saved = None if saved is None else decoded(saved, self.program)
         ledger = self._stand_at(saved)
         return ledger, None if saved is None else saved.checkpoint
 
@@ -209,7 +215,7 @@ class Keeper:
     ) -> None:
         task = machine.tasks.get(task_id)
         config = patched(self.config, checkpoint_ns=self.namespace, checkpoint_id=checkpoint_id)
-        arguments = [config, to_wire_writes(writes), task_id]
+        arguments = [config, to_wire_writes([(name, self._as_it_is(value)) for name, value in writes]), task_id]
         if takes_paths(self.saver, self.colour):
             arguments.append("" if task is None else path_text(task.path))
         self.queue.add(lambda: self.ask("put_writes", *arguments))
@@ -244,7 +250,8 @@ class Keeper:
     def _put(self, machine: Machine) -> None:
         ledger = ledger_of(machine)
         checkpoint = ledger.checkpoint(machine.channels)
-        checkpoint["channel_values"] = to_wire_checkpoint(checkpoint["channel_values"])
+        values = {name: self._as_it_is(value) for name, value in checkpoint["channel_values"].items()}
+        checkpoint["channel_values"] = to_wire_checkpoint(values)
         versions = new_versions(self._previous, ledger.versions)
         self._previous = checkpoint["channel_versions"]
         config = patched(self.config, checkpoint_ns=self.namespace)
@@ -253,6 +260,10 @@ class Keeper:
         self.before = self.config if self.config["configurable"].get("checkpoint_id") else None
         self.config = patched(config, checkpoint_id=ledger.id)
         self._saved = ledger.id
+
+    def _as_it_is(self, value: Any) -> Any:
+        """The value as it will be saved, although a later superstep may change it before the saver comes to it."""
+        return copy(value) if type(value) in _CHANGEABLE and self.durability == "async" else value
 
     def wait(self) -> Any:
         """Something to finish: everything is saved."""
@@ -296,9 +307,9 @@ def ledger_of(machine: Machine) -> Ledger:
     return cast("Ledger", machine.ledger)
 
 
-def decoded(saved: CheckpointTuple) -> CheckpointTuple:
+def decoded(saved: CheckpointTuple, program: Program) -> CheckpointTuple:
     """What a saver gave, in today's layout and with our own types."""
-    checkpoint = migrated(saved.checkpoint)
+    checkpoint = migrated(saved.checkpoint, program)
     values = from_wire_checkpoint(checkpoint["channel_values"])
     return saved._replace(
         checkpoint={**checkpoint, "channel_values": values}, pending_writes=from_wire_writes(saved.pending_writes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from lcel_compat._constants import CONTROL_WRITES, ERROR, INTERRUPT, NULL_TASK, RESUME, TASKS
+from lcel_compat._constants import CONTROL_WRITES, ERROR, INTERRUPT, LAYOUT, NULL_TASK, RESUME
 from lcel_compat.channels import MISSING, Channel
 from lcel_compat.types import Interrupt
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 PendingWrite = tuple[str, str, Any]
 """``(task id, channel, value)``: what a task did in a superstep that is not applied yet."""
 
-_VERSION: Final = 4
-"""The layout of LangGraph's checkpoints since its version 1.0."""
 _ONE_SLOT: Final = frozenset({ERROR, INTERRUPT, RESUME, "__scheduled__"})
 """Writes of which a saver keeps one for each task, the newest (``WRITES_IDX_MAP`` of langgraph-checkpoint)."""
 
@@ -171,7 +169,7 @@ class Ledger:
             kept = {name: channels[name].checkpoint() for name in self.versions if name in channels}
             values = {name: value for name, value in kept.items() if value is not MISSING}
         return {
-            "v": _VERSION,
+            "v": LAYOUT,
             "ts": datetime.now(UTC).isoformat(),
             "id": self.id,
             "channel_values": dict(values or {}),
@@ -179,19 +177,6 @@ class Ledger:
             "versions_seen": {name: dict(seen) for name, seen in self.seen.items()},
             "updated_channels": None if self.updated is None else sorted(self.updated),
         }
-
-
-def migrated(checkpoint: Checkpoint) -> Checkpoint:
-    """A checkpoint in today's layout: before LangGraph 1.0 the packets stood beside the channels."""
-    old: Any = checkpoint
-    if checkpoint["v"] >= _VERSION or not old.get("pending_sends"):
-        return checkpoint
-    versions = checkpoint["channel_versions"]
-    return {
-        **checkpoint,
-        "channel_values": {**checkpoint["channel_values"], TASKS: old["pending_sends"]},
-        "channel_versions": {**versions, TASKS: max(versions.values())},
-    }
 
 
 def new_versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from uuid import uuid4
 
 from lcel_compat._answers import Answers, common_answer, given_to
 from lcel_compat._begin import Continued, begin_saved, begin_unsaved
-from lcel_compat._capture import Capture, install, is_marked
+from lcel_compat._capture import Capture, RunAbandoned, install, is_marked
 from lcel_compat._constants import INTEGRATION, NAMESPACE_SEPARATOR, RESUME, TASK_ID, TASK_SEPARATOR
 from lcel_compat._context import TaskScope
 from lcel_compat._core import langsmith_tracer
@@ -135,6 +135,7 @@ class Session:
         durability = self.durability
         return Keeper(
             saver=settings.saver,
+            program=self._program,
             colour=self._colour,
             durability=durability or "async",
             config=config,
@@ -191,6 +192,11 @@ class Session:
         if root is not None:
             yield from _tell(root.on_chain_end(self.output))
             yield DRAIN
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether this run, or one around it, was stopped; in a thread nothing else ends the graphs inside."""
+        return self._mailbox.abandoned or (self.around is not None and self.around.abandoned)
 
     @property
     def emits(self) -> bool:
@@ -369,6 +375,8 @@ class Session:
                     machine.reapply()
                 if request.before and machine.breaks(request.before):
                     raise GraphInterrupt
+                if self.around is not None and self.around.abandoned:
+                    raise RunAbandoned
                 if self.control.drain_requested:
                     raise GraphDrained(self.control.drain_reason or "shutdown")
                 yield from self._superstep()
@@ -408,7 +416,8 @@ class Session:
         """How the run around this one began; a node that is tried again lets the graphs inside it go on."""
         if self.around is None or self.parent is None:
             return None
-        return replace(self.around.continued, resuming=True) if self.parent.attempt > 1 else self.around.continued
+        goes_on = self.parent.attempt > 1 and self.parent.called_graphs
+        return replace(self.around.continued, resuming=True) if goes_on else self.around.continued
 
     def _load(self, keeper: Keeper, replay: Any) -> Conduct:
         steps = keeper.load(replay)
@@ -459,6 +468,7 @@ class Session:
                     machine.show(machine.finished(done.task))
                 else:
                     yield from self._settle(done, bubbles, ready)
+        self.deadline = None
         for bubble in bubbles:
             if not isinstance(bubble, GraphInterrupt):
                 raise _Failed(bubble)

@@ -98,7 +98,7 @@ class ThreadOf:
     def _snapshot(self, saved: CheckpointTuple | None, *, recurse: bool, live: bool) -> Steps:
         if saved is None:
             return StateSnapshot({}, (), self._config, None, None, None, (), ())
-        saved = decoded(saved)
+        saved = decoded(saved, self._program)
         machine = self._restored(saved)
         states: dict[str, Any] = {}
         for task in machine.tasks.values():
@@ -148,7 +148,7 @@ class ThreadOf:
 
     def _superstep(self, config: RunnableConfig, updates: list[StateUpdate], *, first: bool) -> Steps:
         found: CheckpointTuple | None = yield self._ask("get_tuple", config)
-        saved = None if found is None else decoded(found)
+        saved = None if found is None else decoded(found, self._program)
         namespace = config["configurable"].get("checkpoint_ns") or ""
         ledger = Ledger(self._saver.get_next_version)
         machine = self._machine(ledger, namespace) if saved is None else self._restored(saved)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 
 from lcel_compat._constants import ERROR, ERROR_SOURCE, INTERRUPT, NO_WRITES, NULL_TASK, RESUME
-from lcel_compat._ledger import Ledger, TaskStatus, migrated, new_versions, statuses
+from lcel_compat._ledger import Ledger, TaskStatus, new_versions, statuses
 from lcel_compat.channels import LastValue
 from lcel_compat.types import Interrupt
 from tests.support.plugin import count
@@ -225,13 +225,3 @@ def test_statuses(writes: Any, expected: TaskStatus, finished: bool, waits: Any)
 def test_commands_are_no_tasks() -> None:
     """What a command wrote says nothing of any task."""
     assert statuses([(NULL_TASK, RESUME, 1)]) == {}
-
-
-def test_old_checkpoints() -> None:
-    """Packets of a checkpoint from before LangGraph 1.0 stand beside the channels, and are moved into theirs."""
-    old: Any = {"v": 3, "channel_values": {"a": 1}, "channel_versions": {"a": 4, "b": 7}, "pending_sends": ["packet"]}
-    new = migrated(old)
-    assert new["channel_values"] == {"a": 1, "__pregel_tasks": ["packet"]}
-    assert new["channel_versions"] == {"a": 4, "b": 7, "__pregel_tasks": 7}
-    plain: Any = {**old, "pending_sends": []}
-    assert migrated(plain) is plain

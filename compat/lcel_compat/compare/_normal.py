@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
+from lcel_compat.compare._races import crowd, racers, settle
 from lcel_compat.compare._recorded import NO_RUN, Crowd, Lane, Recorded, Run, adopt
-from lcel_compat.compare._text import Identifiers, Names, Texts, by_itself, is_message, text_of, value_of
+from lcel_compat.compare._text import Identifiers, Names, Texts, is_message, text_of, value_of
 from lcel_compat.events import JsonValue, to_jsonable
 
 _EVENT: Final = re.compile(r"on_(\w+)_(start|stream|end|error)")
 _OWN: Final = frozenset({"event", "name", "tags", "metadata", "data", "run_id", "parent_ids"})
-_STEP: Final = re.compile(r"graph:step:\d+")
 BY_KEY: Final = "(by key)"
 """Stands in a run's main lane for chunks that are in the lanes of their keys."""
 CUSTOM: Final = "on_custom_event"
@@ -148,14 +147,14 @@ class Reader:
         adopt(recorded.runs)
         if recorded.nested:
             for run in recorded.runs:
-                run.crowd, run.root = _crowd(run.children), not run.parents
+                run.crowd, run.root = crowd(run.children), not run.parents
         elif recorded.runs:  # Version 1 names no parents, and begins with the root.
             root = recorded.runs[0]
             root.root = True
-            root.crowd = _crowd(recorded.runs)
-            self._drop_winner(root, _racers(recorded.runs))
+            root.crowd = crowd(recorded.runs)
+            self._drop_winner(root, racers(recorded.runs))
         for run in recorded.runs:
-            self._take_apart(run)
+            settle(run, self._texts)
         for run in reversed(list(_walk(recorded))):
             self._seal(run)
         return recorded
@@ -231,12 +230,6 @@ class Reader:
             lane = run.by_key.setdefault(key, Lane())
             lane.add(self._step(name, {"chunk": {key: piece}}, deviations, lane.names), position)
         run.keysets[self._texts.number(text_of(list[JsonValue](sorted(chunk))))] += 1
-
-    def _take_apart(self, run: Run) -> None:
-        """Number the identifiers of each chunk by themselves where tasks race: who comes first is no fact."""
-        for key in run.crowd & run.by_key.keys():
-            lane = run.by_key[key]
-            lane.steps = array("I", [self._texts.number(by_itself(self._texts.text(step))) for step in lane.steps])
 
     def _drop_winner(self, run: Run, racers: Crowd) -> None:
         """Blank an output that is only the chunk of the slowest of several tasks: version 1 keeps the last chunk."""
@@ -315,19 +308,3 @@ def _keyed_chunk(name: str, data: object) -> dict[str, Any] | None:
     if not isinstance(chunk, dict) or not chunk or is_message(chunk):
         return None
     return chunk if all(isinstance(key, str) for key in chunk) else None
-
-
-def _crowd(tasks: Iterable[Run]) -> Crowd:
-    """The names that several tasks of one superstep have."""
-    return frozenset(name for (name, _), count in _tasks(tasks).items() if count > 1)
-
-
-def _racers(tasks: Iterable[Run]) -> Crowd:
-    """The names of tasks that are not alone in their superstep."""
-    found = _tasks(tasks)
-    steps = Counter(tag for _, tag in found.elements())
-    return frozenset(name for name, tag in found if steps[tag] > 1)
-
-
-def _tasks(runs: Iterable[Run]) -> Counter[tuple[str, str]]:
-    return Counter((run.name, tag) for run in runs for tag in run.tags if _STEP.fullmatch(tag))

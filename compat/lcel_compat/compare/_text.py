@@ -42,7 +42,9 @@ _NAMED: Final = re.compile(f"{_MARK}(\\d+){_MARK}")
 _HEX: Final = "[0-9a-f]"
 _ID: Final = re.compile(
     rf"(?<![0-9a-f])(?:{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}|{_HEX}{{32}})(?![0-9a-f])"
+    r"|(?<![\w-])(?:call|chatcmpl|fc|msg|resp|rs|toolu)[_-][A-Za-z0-9]{16,}(?![\w-])"
 )
+"""UUIDs, and the ids that OpenAI's and Anthropic's interfaces give to answers and tool calls."""
 _ENCODE: Final = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, check_circular=False, separators=(",", ":")
 ).encode
@@ -168,9 +170,8 @@ def _makes_its_id(part: Mapping[str, JsonValue]) -> bool:
     return is_message(part) or {"name", "args"} <= keys or {"value", "id"} == keys
 
 
-def by_itself(text: str) -> str:
-    """A text whose identifiers are numbered in order of appearance in it, and not in what came before it."""
-    names = Names()
+def renamed(text: str, names: Names) -> str:
+    """A text with its identifiers named anew."""
     return _NAMED.sub(lambda match: names.of(match.group()), text)
 
 

@@ -185,7 +185,7 @@ def span(recorded: Recorded, run: Run, *, timed: bool) -> tuple[float, float]:
 
 
 def _last(lane: Lane) -> int:
-    return lane.at[-1] if lane.at else 0
+    return max(lane.at, default=0)
 
 
 @dataclass(frozen=True, slots=True)
