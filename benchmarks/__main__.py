@@ -9,8 +9,10 @@ goal means that the answer is noise.
 
 Both sides run in the same process and in the same rounds, in alternating order, after a warm-up,
 so that a busy machine slows both; the figures in µs still depend on the machine, the ratios hardly.
-Exceptions, by their nature: imports are timed as fresh processes, and a slow reader is counted in
-items, not timed. A line `exponent` is the slope of log(cost) over log(size): 1 is linear.
+Exceptions, by their nature: imports are timed as fresh processes, and a slow reader or saver is
+counted in items, not timed. Where a note says "processor time", the time is that which all threads
+of the process spent on a processor, without waiting for disks or for other programs.
+A line `exponent` is the slope of log(cost) over log(size): 1 is linear.
 The last lines are yardsticks, no contest.
 
 `--ours langgraph` compares LangGraph with itself: every ratio against LangGraph should be near 1.

@@ -68,15 +68,14 @@ def _history(graph: Any, config: RunnableConfig) -> int:
 
 
 def _updating(engine: Engine) -> SyncPass:
-    graph, saver, name, config = _long_thread(engine)
+    return partial(_update, *_long_thread(engine))
 
-    def run() -> int:
-        made = graph.update_state(config, {"count": 1}, as_node="step")
-        # The thread stays as long as it is, however many passes there are.
-        del saver.storage[name][""][made["configurable"]["checkpoint_id"]]
-        return 1
 
-    return run
+def _update(graph: Any, saver: InMemorySaver, name: str, config: RunnableConfig) -> int:
+    """Update the thread, then drop the checkpoint: it stays as long as it is, however many passes there are."""
+    made = graph.update_state(config, {"count": 1}, as_node="step")
+    del saver.storage[name][""][made["configurable"]["checkpoint_id"]]
+    return 1
 
 
 def _asking(inside: bool, engine: Engine) -> AsyncPass:
