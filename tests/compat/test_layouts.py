@@ -45,7 +45,7 @@ def test_packets_stood_beside_the_channels() -> None:
 
 
 def test_a_node_was_a_channel() -> None:
-    """What a node left under its own name triggers the nodes that its plain edges lead to, the newest version winning."""
+    """What a node left under its own name triggers the nodes that its plain edges lead to; the newest version wins."""
     given = old(
         1,
         channel_values={"a": "a", "branch:a:condition:c": "a"},
