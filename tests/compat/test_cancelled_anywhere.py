@@ -31,6 +31,15 @@ class State(TypedDict, total=False):
     log: Annotated[list[str], operator.add]
 
 
+class SlowlyTold(Told):
+    """A saver that lets the loop turn a few times before it has saved anything."""
+
+    async def aput(self, *args: Any) -> Any:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return await super().aput(*args)
+
+
 def node(name: str, turns: int = 1) -> Any:
     """A node that lets the loop turn a few times, in its work and when it is cancelled."""
 
@@ -140,7 +149,7 @@ async def test_cancelled_at_any_turn(build: Callable[[], StateGraph], durability
     turn = 0
     while True:
         balance = Balance()
-        graph = build().compile(checkpointer=Told(delay=0.001 if again else 0.0))  # which lets the loop turn
+        graph = build().compile(checkpointer=SlowlyTold())
         stopped = await stopped_at(turn, read(graph, INPUT, [balance], durability), again=again)
         assert asyncio.all_tasks() == {asyncio.current_task()}
         balance.check()
