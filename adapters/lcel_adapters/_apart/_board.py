@@ -28,6 +28,7 @@ class Order:
     Attributes:
         name: The node.
         runnable: What it runs.
+        updates: Whether the result is an update of the state, and not the value of the key that the step wrote.
         value: On what.
         around: What the engine set for the code in the node to find: stream writer, store, the node itself.
         answer: A future: the result, or what the work raised.
@@ -35,6 +36,7 @@ class Order:
 
     name: str
     runnable: Runnable[Any, Any]
+    updates: bool
     value: Any
     around: Lent
     answer: Any
@@ -87,7 +89,9 @@ class Board:
         self._done: set[str] = set()
         self._seen: set[str] = set()
         self._near: RunnableConfig | None = None
+        self._level = 0
         self._first: list[Any] = []
+        self._waiting: list[Any] = []
         self._ended = False
         self._closed = False
 
@@ -114,7 +118,7 @@ class Board:
             return True
 
     def near(self) -> Any:
-        """A future: the configuration of the step that began last, for work that no step does."""
+        """A future: the configuration of an outermost step that has begun, for work that no step does."""
         with self._lock:
             found = self.future()
             if self._near is None:
@@ -127,8 +131,8 @@ class Board:
         """The graph is done: there will be no more orders."""
         with self._lock:
             self.error, self._ended = error, True
-            for asked in self._asked.values():
-                _settle(asked, None)
+            for waiting in (*self._asked.values(), *self._waiting):
+                _settle(waiting, None)
             self._asked.clear()
 
     def close(self) -> None:
@@ -143,13 +147,25 @@ class Board:
 
     # The chain's side ----------------------------------------------------------------------------------
 
-    def begin(self, config: RunnableConfig | None) -> None:
+    def begin(self, name: str, config: RunnableConfig | None) -> None:
         """A step begins, under this configuration."""
         with self._lock:
-            self._near = config or {}
+            if self._near is not None and self._seats[name].level > self._level:
+                return
+            self._near, self._level = config or {}, self._seats[name].level
             for found in self._first:
                 _settle(found, self._near)
             self._first.clear()
+
+    def ended(self) -> Any:
+        """A future: the graph is done."""
+        with self._lock:
+            found = self.future()
+            if self._ended:
+                found.set_result(None)
+            else:
+                self._waiting.append(found)
+            return found
 
     def take(self, name: str) -> Any:
         """A future: the order of a node when the graph comes to it, or ``None`` if it never does."""

@@ -27,7 +27,7 @@ from lcel_adapters._apart._graph import ChainGraph
 from lcel_adapters._apart._parts import Leaf, passed_by
 from lcel_adapters._apart._places import Apart, ApartGraph
 from lcel_adapters._apart._seats import handlers_of, seats_of
-from lcel_adapters._apart._steps import Said, Step
+from lcel_adapters._apart._steps import Said, Steps
 from lcel_adapters._apart._take import INPUT, OUTPUT
 from lcel_adapters._face._beside import inside, muted
 from lcel_adapters._face._lcel import as_lcel, check, unbound
@@ -107,7 +107,7 @@ class ApartFace(WholeFace):
         silent["recursion_limit"] = silent.get("recursion_limit", 25) + len(self._seats)
         silent["max_concurrency"] = max(_THREADS, len(self._seats))
         beside = Apart(surroundings=Surroundings(), config=silent, scope=inside({}), streaming=streaming, board=board)
-        return Show(beside=beside, chain=self._part.build(lambda leaf: Step(self._seats[leaf.name], board)))
+        return Show(beside=beside, chain=self._part.build(Steps(self._seats, board)))
 
     def _checked(self, final: Any, output: Any, *, edited: bool) -> Any:
         """The face's output, if it is the graph's.

@@ -7,15 +7,15 @@ langchain-core do it (``_face.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from langchain_core.runnables import Runnable, RunnableBranch, RunnableParallel, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableBranch, RunnableConfig, RunnableParallel, RunnableSequence
 from langchain_core.runnables.base import RunnableBinding
 from langchain_core.runnables.passthrough import RunnableAssign
 
-from lcel_compat._core import with_steps
+from lcel_compat._core import parallel_steps, with_steps
 
 DEFAULT = "default"
 """What a decision answers if none of its conditions holds."""
@@ -89,7 +89,8 @@ class Fork:
     def build(self, seat: Seating) -> RunnableParallel[Any]:
         """The parallel of what stands for its nodes."""
         steps = {key: part.build(seat) for key, part in zip(self.keys, self.parts, strict=True)}
-        return with_steps(self.runnable, steps)
+        made = with_steps(self.runnable, steps)
+        return Roomy(made, name=made.name) if seat.waits else made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +152,39 @@ class Bound:
 
 
 Part: TypeAlias = Leaf | Steps | Fork | Assign | Branch | Bound
-Seating: TypeAlias = Callable[[Leaf], Any]
-"""Gives what stands for a node."""
+
+
+class Seating(Protocol):
+    """Gives what stands for each node."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether some of what stands for nodes waits for others to be done."""
+
+    def __call__(self, leaf: Leaf) -> Any:
+        """What stands for a node."""
+
+
+class Roomy(RunnableParallel[Any]):
+    """A parallel with a thread for each of its branches, whatever ``max_concurrency`` says.
+
+    A branch may wait for its superstep, which comes when other branches are done; they must not wait for its thread.
+    """
+
+    def __init__(self, made: RunnableParallel[Any], *, name: str | None) -> None:
+        super().__init__(parallel_steps(made))
+        self.name = name
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
+        return super().invoke(input, self._roomy(config), **kwargs)
+
+    def transform(
+        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[dict[str, Any]]:
+        return super().transform(input, self._roomy(config), **kwargs)
+
+    def _roomy(self, config: RunnableConfig | None) -> RunnableConfig:
+        return {**(config or {}), "max_concurrency": max(len(parallel_steps(self)), 2)}
 
 
 def leaves(part: Part) -> Iterator[Leaf]:
@@ -163,6 +195,24 @@ def leaves(part: Part) -> Iterator[Leaf]:
         yield part.decision
     for inner in part.parts:
         yield from leaves(inner)
+
+
+def levels(part: Part, level: int = 0) -> Iterator[tuple[str, int]]:
+    """For each node the number of runs that it stands in."""
+    if isinstance(part, Leaf):
+        yield part.name, level
+    if isinstance(part, Branch):
+        yield part.decision.name, level + 1
+    for inner in part.parts:
+        yield from levels(inner, level if isinstance(part, Bound) else level + 1)
+
+
+def last(part: Part) -> Iterator[Leaf]:
+    """The nodes that a part may end with."""
+    if isinstance(part, Leaf):
+        yield part
+    for inner in part.parts[-1:] if isinstance(part, Steps) else part.parts:
+        yield from last(inner)
 
 
 def passed_by(part: Part) -> dict[str, frozenset[str]]:

@@ -114,7 +114,14 @@ class OrderPlace(Runnable[Any, Any]):
 
     def _order(self, node: RunnableNode, state: Any, beside: Apart, answer: Any) -> Order:
         around = beside.surroundings.added()
-        return Order(name=self.name, runnable=node.bound, value=node.select(state), around=around, answer=answer)
+        return Order(
+            name=self.name,
+            runnable=node.bound,
+            updates=node.output is None,
+            value=node.select(state),
+            around=around,
+            answer=answer,
+        )
 
 
 def _unnumbered(config: RunnableConfig) -> RunnableConfig:

@@ -8,12 +8,11 @@ node, and takes the input from there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lcel_adapters._apart._graph import ChainGraph
-from lcel_adapters._apart._parts import After, Branch, Leaf, Part, leaves
+from lcel_adapters._apart._parts import After, Branch, Leaf, Part, last, leaves, levels
 from lcel_adapters._node import RunnableNode
 from lcel_compat import START
 
@@ -27,23 +26,21 @@ class Seat:
         node: What the node adapts; ``None`` if it is a function, a subgraph or gone.
         ahead: Whether the step may begin before the graph comes to the node.
         again: Whether the graph may have something to say to an error: to try again, or to handle it.
+        stays: Whether the step is the chain's last, and the graph has nodes that are no steps.
+        level: How many runs of the chain it stands in.
     """
 
     leaf: Leaf
     node: RunnableNode | None
     ahead: bool
     again: bool
+    stays: bool
+    level: int
 
     @property
     def name(self) -> str:
         """The node's name."""
         return self.leaf.name
-
-    def value(self, result: Any) -> Any:
-        """What the next step of the chain is given, out of what the node returned: the key that the step wrote."""
-        if self.node is not None or not isinstance(result, Mapping):
-            return result
-        return result.get(self.leaf.output, result)
 
 
 def seats_of(graph: ChainGraph) -> dict[str, Seat]:
@@ -66,13 +63,17 @@ class _Known:
         self._nodes = graph.mappings()
         self._leaves = {leaf.name: leaf for leaf in leaves(graph.part)}
         self._decided = dict(_decisions(graph.part))
+        self._levels = dict(levels(graph.part))
+        self._last = {leaf.name for leaf in last(graph.part)}
 
     def seat(self, leaf: Leaf) -> Seat:
         """The seat of a step."""
         spec = self._graph.nodes.get(leaf.name)
         again = spec is not None and bool(spec.retry_policy or spec.error_handler_node)
         node = self._nodes.get(leaf.name)
-        return Seat(leaf=leaf, node=node, ahead=self._keeps(leaf) and self._is_reached(leaf), again=again)
+        stays = leaf.name in self._last and not self._leaves.keys() >= self._graph.nodes.keys()
+        ahead = self._keeps(leaf) and self._is_reached(leaf)
+        return Seat(leaf=leaf, node=node, ahead=ahead, again=again, stays=stays, level=self._levels[leaf.name])
 
     def _keeps(self, leaf: Leaf) -> bool:
         """Whether a node still reads and writes what its step did; a decision has to be the same, as well."""
@@ -85,7 +86,12 @@ class _Known:
         """Whether the edges into a node are those of its step, and the nodes before it still write what it reads."""
         after, into = leaf.after, sorted(self._graph.sources(leaf.name))
         before = [self._leaves[name] for name in after.names if name != START]
-        return into == sorted(after.names) and self._leads(after, leaf.name) and all(map(self._keeps, before))
+        certain = all(self._keeps(each) and not self._is_handled(each) for each in before)
+        return into == sorted(after.names) and self._leads(after, leaf.name) and certain
+
+    def _is_handled(self, leaf: Leaf) -> bool:
+        """Whether something else may write what a node writes, if the node fails."""
+        return self._graph.nodes[leaf.name].error_handler_node is not None
 
     def _leads(self, after: After, name: str) -> bool:
         graph = self._graph

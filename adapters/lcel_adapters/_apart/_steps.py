@@ -6,13 +6,13 @@ same configuration and at the same time, and runs that very runnable, so that th
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lcel_adapters._apart._board import Board, Order
-from lcel_adapters._apart._parts import DEFAULT
+from lcel_adapters._apart._parts import DEFAULT, Leaf
 from lcel_adapters._apart._seats import Seat
 from lcel_adapters._face._serve import aclosed, closed
 from lcel_adapters._face._surroundings import Lent, lent
@@ -27,14 +27,18 @@ class Attempt:
         runnable: What is run.
         value: On what; nothing while the input is still coming.
         around: What the code in it is to find.
+        updates: Whether the result is an update of the state.
     """
 
-    __slots__ = ("around", "runnable", "value")
+    __slots__ = ("around", "runnable", "updates", "value")
 
-    def __init__(self, runnable: Runnable[Any, Any], value: Any = None, around: Lent = ()) -> None:
+    def __init__(
+        self, runnable: Runnable[Any, Any], value: Any = None, around: Lent = (), *, updates: bool = False
+    ) -> None:
         self.runnable = runnable
         self.value = value
         self.around = around
+        self.updates = updates
 
 
 class Said:
@@ -89,15 +93,17 @@ class Step(Runnable[Any, Any]):
             BaseException: What the graph failed with, if that is why.
         """
         if order is not None:
-            return Attempt(order.runnable, order.value, order.around)
+            return Attempt(order.runnable, order.value, order.around, updates=order.updates)
         if self.board.error is not None:
             raise self.board.error
         return None
 
-    def _served(self, result: Any) -> Any:
-        """Serve the order; what the next step is given."""
+    def _served(self, result: Any, attempt: Attempt) -> Any:
+        """Serve the order; what the next step is given: of an update the key that the step wrote."""
         self.board.serve(self.seat.name, result)
-        return self.seat.value(result)
+        if attempt.updates and isinstance(result, Mapping):
+            return result.get(self.seat.leaf.output, result)
+        return result
 
     def _failed(self, error: BaseException, *, spoke: bool = False) -> Any:
         """A future order if the graph may have something to say to an error, ``None`` if the error is to be raised."""
@@ -107,6 +113,14 @@ class Step(Runnable[Any, Any]):
         self.board.fail(self.seat.name, error if plain else RunEnded())
         return None
 
+    def _last(self) -> Any:
+        """A future: when the step may be left. The last one stays until nodes that are no steps have run as well."""
+        if self.seat.stays:
+            return self.board.ended()
+        left = self.board.future()
+        left.set_result(None)
+        return left
+
     def _stopped(self, said: Said) -> None:
         """Nobody reads on: what was said is the result. If the whole run is given up, the board is closed by now."""
         self.board.serve(self.seat.name, said.result)
@@ -115,37 +129,45 @@ class Step(Runnable[Any, Any]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Do the step's work."""
-        self.board.begin(config)
+        self.board.begin(self.seat.name, config)
         attempt = self._ahead(input) or self._ordered(self.board.take(self.seat.name).result())
         while attempt is not None:
             try:
                 with lent(attempt.around):
-                    return self._served(attempt.runnable.invoke(attempt.value, config, **kwargs))
+                    result = attempt.runnable.invoke(attempt.value, config, **kwargs)
+                value = self._served(result, attempt)
             except BaseException as error:
                 asked = self._failed(error)
                 attempt = asked and self._ordered(asked.result())
                 if attempt is None:
                     raise
+            else:
+                self._last().result()
+                return value
         return input
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Do the step's work."""
-        self.board.begin(config)
+        self.board.begin(self.seat.name, config)
         attempt = self._ahead(input) or self._ordered(await self.board.take(self.seat.name))
         while attempt is not None:
             try:
                 with lent(attempt.around):
-                    return self._served(await attempt.runnable.ainvoke(attempt.value, config, **kwargs))
+                    result = await attempt.runnable.ainvoke(attempt.value, config, **kwargs)
+                value = self._served(result, attempt)
             except BaseException as error:
                 asked = self._failed(error)
                 attempt = asked and self._ordered(await asked)
                 if attempt is None:
                     raise
+            else:
+                await self._last()
+                return value
         return input
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """Do the step's work on an input that is there, in chunks."""
-        self.board.begin(config)
+        self.board.begin(self.seat.name, config)
         attempt = self._ahead(input) or self._ordered(self.board.take(self.seat.name).result())
         if attempt is None:
             yield input
@@ -154,7 +176,7 @@ class Step(Runnable[Any, Any]):
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         """Do the step's work on an input that is there, in chunks."""
-        self.board.begin(config)
+        self.board.begin(self.seat.name, config)
         attempt = self._ahead(input) or self._ordered(await self.board.take(self.seat.name))
         if attempt is None:
             yield input
@@ -172,7 +194,7 @@ class Step(Runnable[Any, Any]):
                 total.add(chunk)
             yield from self.stream(total.value, config, **kwargs)
             return
-        self.board.begin(config)
+        self.board.begin(self.seat.name, config)
         yield from self._chunks(attempt, attempt.runnable.transform(input, config, **kwargs), config, kwargs)
 
     async def atransform(
@@ -185,7 +207,7 @@ class Step(Runnable[Any, Any]):
                 total.add(chunk)
             chunks = self.astream(total.value, config, **kwargs)
         else:
-            self.board.begin(config)
+            self.board.begin(self.seat.name, config)
             chunks = self._achunks(attempt, attempt.runnable.atransform(input, config, **kwargs), config, kwargs)
         async with aclosed(chunks) as said:
             async for chunk in said:
@@ -193,16 +215,15 @@ class Step(Runnable[Any, Any]):
 
     def _chunks(self, attempt: Attempt, chunks: Any, config: Any, kwargs: dict[str, Any]) -> Iterator[Any]:
         """What an attempt says, and if it fails before that, what the next one does."""
-        handed_on = self.seat.node is not None
         while True:
             said = Said()
             try:
                 with closed(chunks):
                     while (chunk := _next(chunks, attempt.around)) is not _END:
                         said.add(chunk)
-                        if handed_on:
+                        if not attempt.updates:
                             yield chunk
-                value = self._served(said.result)
+                value = self._served(said.result, attempt)
             except GeneratorExit:
                 self._stopped(said)
                 raise
@@ -214,21 +235,21 @@ class Step(Runnable[Any, Any]):
                 attempt, chunks = again, again.runnable.stream(again.value, config, **kwargs)
             else:
                 break
-        if not handed_on:
+        if attempt.updates:
             yield value
+        self._last().result()
 
     async def _achunks(self, attempt: Attempt, chunks: Any, config: Any, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
         """What an attempt says, and if it fails before that, what the next one does."""
-        handed_on = self.seat.node is not None
         while True:
             said = Said()
             try:
                 async with aclosed(chunks):
                     while (chunk := await _anext(chunks, attempt.around)) is not _END:
                         said.add(chunk)
-                        if handed_on:
+                        if not attempt.updates:
                             yield chunk
-                value = self._served(said.result)
+                value = self._served(said.result, attempt)
             except GeneratorExit:
                 self._stopped(said)
                 raise
@@ -240,8 +261,9 @@ class Step(Runnable[Any, Any]):
                 attempt, chunks = again, again.runnable.astream(again.value, config, **kwargs)
             else:
                 break
-        if not handed_on:
+        if attempt.updates:
             yield value
+        await self._last()
 
     def conditions(self, ways: Sequence[Sequence[str]]) -> list[Condition]:
         """What stands for the conditions of a branch, if this stands for its decision.
@@ -253,6 +275,28 @@ class Step(Runnable[Any, Any]):
         made = [Condition(self, number, runnable, ways) for number, runnable in enumerate(asked, 1)]
         made[-1].last = True
         return made
+
+
+class Steps:
+    """The steps of one run.
+
+    Args:
+        seats: The steps and their nodes.
+        board: Where orders are.
+    """
+
+    def __init__(self, seats: Mapping[str, Seat], board: Board) -> None:
+        self._seats = seats
+        self._board = board
+
+    @property
+    def waits(self) -> bool:
+        """Whether some steps wait for the graph."""
+        return not all(seat.ahead for seat in self._seats.values())
+
+    def __call__(self, leaf: Leaf) -> Step:
+        """What stands for a node."""
+        return Step(self._seats[leaf.name], self._board)
 
 
 class Condition(Runnable[Any, bool]):
@@ -281,7 +325,7 @@ class Condition(Runnable[Any, bool]):
         step = self.step
         if not step.seat.ahead:
             return self._is(step.decided if step.decided else step.invoke(input, config))
-        step.board.begin(config)
+        step.board.begin(step.seat.name, config)
         try:
             return self._tell(self.asked.invoke(input, config))
         except BaseException as error:
@@ -293,7 +337,7 @@ class Condition(Runnable[Any, bool]):
         step = self.step
         if not step.seat.ahead:
             return self._is(step.decided if step.decided else await step.ainvoke(input, config))
-        step.board.begin(config)
+        step.board.begin(step.seat.name, config)
         try:
             return self._tell(await self.asked.ainvoke(input, config))
         except BaseException as error:
