@@ -12,7 +12,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
-from lcel_compat.compare._races import crowd, racers, settle
+from lcel_compat.compare._races import racers, settle
 from lcel_compat.compare._recorded import NO_RUN, Crowd, Lane, Recorded, Run, adopt
 from lcel_compat.compare._text import Identifiers, Names, Texts, is_message, text_of, value_of
 from lcel_compat.events import JsonValue, to_jsonable
@@ -145,16 +145,11 @@ class Reader:
         for run in recorded.runs:
             self._add_waiting(run)
         adopt(recorded.runs)
-        if recorded.nested:
-            for run in recorded.runs:
-                run.crowd, run.root = crowd(run.children), not run.parents
-        elif recorded.runs:  # Version 1 names no parents, and begins with the root.
-            root = recorded.runs[0]
-            root.root = True
-            root.crowd = crowd(recorded.runs)
-            self._drop_winner(root, racers(recorded.runs))
-        for run in recorded.runs:
-            settle(run, self._texts)
+        for number, run in enumerate(recorded.runs):  # Version 1 names no parents, and begins with the root.
+            run.root = not run.parents if recorded.nested else number == 0
+            settle(run, run.children if recorded.nested or not run.root else recorded.runs, self._texts)
+        if recorded.runs and not recorded.nested:
+            self._drop_winner(recorded.runs[0], racers(recorded.runs))
         for run in reversed(list(_walk(recorded))):
             self._seal(run)
         return recorded

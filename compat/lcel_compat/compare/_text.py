@@ -39,6 +39,7 @@ _GENERATED: Final = frozenset(
 _MARK: Final = "\ue000"
 """Stands around the number of an identifier: a character of Unicode's private use area, as no text has it."""
 _NAMED: Final = re.compile(f"{_MARK}(\\d+){_MARK}")
+_NAMED_ID: Final = re.compile(f'"id":"{_NAMED.pattern}"')
 _HEX: Final = "[0-9a-f]"
 _ID: Final = re.compile(
     rf"(?<![0-9a-f])(?:{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}|{_HEX}{{32}})(?![0-9a-f])"
@@ -173,6 +174,11 @@ def _makes_its_id(part: Mapping[str, JsonValue]) -> bool:
 def renamed(text: str, names: Names) -> str:
     """A text with its identifiers named anew."""
     return _NAMED.sub(lambda match: names.of(match.group()), text)
+
+
+def unnamed(text: str) -> str:
+    """A text in which nothing whose ``id`` is an identifier has one."""
+    return _NAMED_ID.sub('"id":null', text)
 
 
 def shown(value: JsonValue) -> JsonValue:

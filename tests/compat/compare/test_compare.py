@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.language_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
+from langchain_core.messages import AIMessage, AIMessageChunk, ToolCall, ToolMessage
+from langchain_core.runnables import (
+    Runnable,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+)
 
 from lcel_compat.compare import (
     ComparisonError,
@@ -119,7 +127,6 @@ async def test_an_error_is_an_outcome() -> None:
 
 async def test_a_late_first_chunk_is_worth_a_word_and_no_verdict() -> None:
     """Time is reported, and never makes a comparison anything but the same."""
-    import asyncio
 
     def slow(seconds: float) -> Runnable[Any, Any]:
         async def work(pieces: Any) -> Any:
@@ -145,6 +152,50 @@ async def test_inside_replay_both_sides_get_the_first_answers() -> None:
         with block:
             assert (await acompare(chain, chain, questions)).findings == ()
     assert next(number) == asked + 1 + len(questions), "it was asked once about each input"
+
+
+async def test_branches_that_race_inside_a_branch_are_no_difference() -> None:
+    """Their chunks are objects in objects; each branch's own chunks stay in order, whichever branch is ahead."""
+
+    def nested(first: float, second: float, words: str = "one two") -> Runnable[Any, Any]:
+        branches = {"a": told(first, words), "b": told(second, "three four")}
+        return RunnablePassthrough.assign(**branches) | RunnableParallel(told=RunnablePassthrough())
+
+    def told(wait: float, words: str) -> Runnable[Any, Any]:
+        async def work(pieces: Any) -> Any:
+            async for _ in pieces:
+                pass
+            await asyncio.sleep(wait)
+            for word in words.split():
+                yield AIMessageChunk(content=word, id=str(uuid4()))
+
+        return RunnableGenerator(work, name="work")
+
+    old, new = nested(0, 0.05), nested(0.05, 0)
+    assert (await acompare(old, new, [QUESTION], repeats=0)).findings == ()
+    found = await acompare(old, nested(0.05, 0, "two one"), [QUESTION], repeats=0)
+    assert ("chunk_changed", "RunnableSequence") in kinds(found)
+
+
+async def test_identifiers_of_providers_are_identifiers() -> None:
+    """What a model's interface names its answers and tool calls by differs each time, and only what differs counts."""
+
+    def caller(answer: str, call: str, again: str) -> Runnable[Any, Any]:
+        calls = [ToolCall(name="search", args={"q": "owls"}, id=call)]
+        said = [AIMessage("", id=answer, tool_calls=calls), ToolMessage("None.", tool_call_id=again)]
+        return RunnableLambda(lambda _: said, name="caller")
+
+    openai, anthropic = (
+        ("chatcmpl-" + "A1b2" * 6, "call_" + "C3d4" * 6),
+        ("msg_01" + "e5F6" * 5, "toolu_01" + "g7H8" * 5),
+    )
+    old = caller(*openai, openai[1])
+    assert (await acompare(old, caller(*anthropic, anthropic[1]), ["x"])).findings == ()
+    broken = await acompare(old, caller(*anthropic, "toolu_01" + "i9J0" * 5), ["x"])
+    assert broken.verdict != "same", "the answer belongs to no call"
+    echo: Runnable[Any, Any] = RunnableLambda(lambda given: {"file": given}, name="echo")
+    files = [[event async for event in echo.astream_events(f"msg_{name * 10}", version="v2")] for name in ("a1", "b2")]
+    assert compare_events(*files).verdict == "breaking", "a file is neither a message nor a call"
 
 
 async def test_a_recorded_run_is_compared_with_plain_events() -> None:

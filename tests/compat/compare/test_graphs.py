@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import operator
+from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core.messages import AIMessage
 
 from lcel_compat import START
 from lcel_compat.compare import acompare, compare_events
@@ -60,6 +62,28 @@ async def test_tasks_that_race_with_messages_are_the_same_as_themselves(library:
     found = await acompare(graph(0.0, 0.05), graph(0.05, 0.0), [{"topic": "facts"}], repeats=0)
     chunks = [finding for finding in found.findings if finding.event == "on_chain_stream"]
     assert chunks == []
+
+
+@pytest.mark.parametrize("library", [LANGGRAPH, OURS], ids=lambda library: library.name)
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.filterwarnings("ignore:astream_events version='v1'")
+async def test_it_does_not_matter_whose_message_gets_its_id_first(library: Library, version: Any) -> None:
+    """The last of several nodes is seen with the id that the reducer gives, the others without; whichever it is."""
+
+    def graph(delays: dict[str, float]) -> Any:
+        builder = library.StateGraph(library.MessagesState)
+        for name, delay in delays.items():
+            builder.add_node(name, partial(answer, name, delay))
+            builder.add_edge(START, name)
+        return builder.compile()
+
+    async def answer(name: str, delay: float, state: Any) -> dict[str, Any]:
+        await asyncio.sleep(delay)
+        return {"messages": [AIMessage(name)]}
+
+    old, new = graph({"one": 0, "two": 0.05}), graph({"one": 0.05, "two": 0})
+    found = await acompare(old, new, [{"messages": [("human", "hi")]}], repeats=0, version=version)
+    assert found.findings == ()
 
 
 def check(library: Library, graphs: list[Case], *, times: int) -> None:
