@@ -5,18 +5,27 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.callbacks import dispatch_custom_event
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolCall, ToolMessage
 from langchain_core.outputs import Generation
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
+from langchain_core.runnables import (
+    Runnable,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+)
 
 from lcel_adapters._pytest._script import script
+from lcel_compat import START, MessagesState, Send, StateGraph
 from lcel_compat.events import record
 from tests.support.fences import environment
 from tests.support.models import MULTIPLY, Shelf, StreamingChat, chat_chain
@@ -197,6 +206,39 @@ def test_a_script_is_the_same_however_runs_interleave() -> None:
     assert len(scripts) == 1
     [text] = scripts
     assert text.count('streams {"one": ') >= 4  # and from core 1.0 on an empty one
+
+
+def test_a_script_is_the_same_whichever_task_is_first() -> None:
+    """Tasks of one node, and branches inside a branch, come in any order, and what they call their messages differs."""
+
+    async def answer(delay: float) -> dict[str, Any]:
+        await asyncio.sleep(delay)
+        call = ToolCall(name="look", args={"at": "owls" if delay else "parrots"}, id=f"call_{uuid4().hex[:24]}")
+        return {"messages": [AIMessage("", tool_calls=[call])]}
+
+    def graph(*delays: float) -> Runnable[Any, Any]:
+        builder = StateGraph(MessagesState)
+        builder.add_node("answer", answer)
+        builder.add_conditional_edges(START, lambda _: [Send("answer", delay) for delay in delays], ["answer"])
+        return builder.compile()
+
+    def nested(*delays: float) -> Runnable[Any, Any]:
+        async def late(pieces: AsyncIterator[Any], *, delay: float) -> AsyncIterator[str]:
+            async for _ in pieces:
+                await asyncio.sleep(delay)
+            yield "it"
+            yield " came"
+
+        parts = {f"part {n}": RunnableGenerator(partial(late, delay=delay)) for n, delay in enumerate(delays)}
+        return RunnablePassthrough.assign(**parts) | RunnableParallel(told=RunnablePassthrough())
+
+    for first, second in ((graph(0, 0.05), graph(0.05, 0)), (nested(0, 0.05), nested(0.05, 0))):
+        chunks = [
+            [line for line in script(_events(runnable, {"messages": []})).splitlines() if line.startswith("  streams")]
+            for runnable in (first, second)
+        ]
+        assert chunks[0] == chunks[1]
+        assert len(chunks[0]) >= 2
 
 
 def test_a_script_shows_what_differs() -> None:

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -35,12 +36,13 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import Generation
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 
+from lcel_compat.compare._text import IDENTIFIER
 from lcel_compat.events import to_jsonable
 
 _EVENT: Final = re.compile(r"on_(.+)_(start|stream|end|error)")
 _VERBS: Final = {"start": "starts", "stream": "streams", "end": "ends", "error": "fails"}
 _STEP: Final = re.compile(r"(?:seq|graph):step:(\d+)")
-_UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_TASK: Final = re.compile(r"graph:step:\d+")
 _VERSIONS: Final = frozenset({"lc_versions"})
 
 
@@ -151,7 +153,7 @@ def _place(run: _Run) -> tuple[Any, ...]:
 
 
 def _content(run: _Run) -> tuple[str, int, str]:
-    text = _UUID.sub("", "\n".join(_block(run, {}, ())))
+    text = IDENTIFIER.sub("", "\n".join(_block(run, {}, ())))
     return (_branch(run), len(text), text)
 
 
@@ -166,7 +168,7 @@ def _block(run: _Run, metadata: Mapping[str, Any], tags: Iterable[str]) -> Itera
         yield f"  {verb}{_after(value)}"
     for inner in _ordered(run.inner):
         yield from (f"  {line}" for line in _block(inner, run.metadata, run.tags))
-    yield from (f"  {verb}{_after(value)}" for verb, value in _by_key(chunks))
+    yield from (f"  {verb}{_after(value)}" for verb, value in _by_key(chunks, _tasks(run)))
     yield from (f"  {verb}{_after(value)}" for verb, value in rest)
 
 
@@ -177,12 +179,39 @@ def _header(run: _Run, metadata: Mapping[str, Any], tags: Iterable[str]) -> str:
     return " ".join(filter(None, [run.type, run.name, f"[{', '.join(own)}]" if own else "", _text(new) if new else ""]))
 
 
-def _by_key(chunks: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Chunks in order; where all are dicts, key by key, since keys that are filled at once interleave."""
+def _tasks(run: _Run) -> dict[str, bool]:
+    """The names of the tasks below a graph's run, and whether several of one superstep have that name."""
+    steps = Counter((inner.name, tag) for inner in run.inner for tag in inner.tags if _TASK.fullmatch(tag))
+    found: dict[str, bool] = {}
+    for (name, _), count in steps.items():
+        found[name] = found.get(name, False) or count > 1
+    return found
+
+
+def _by_key(chunks: list[tuple[str, Any]], tasks: Mapping[str, bool]) -> list[tuple[str, Any]]:
+    """Chunks in order; where all are dicts, key by key, since keys that are filled at once interleave.
+
+    Dicts in dicts as well, unless they are the updates of a graph's tasks, which are whole; those of several tasks of
+    one node are in order of what they say.
+    """
     if not all(isinstance(value, Mapping) for _, value in chunks):
         return chunks
-    parts = [(str(key), part) for _, value in chunks for key, part in value.items()]
-    return [("streams", {key: part}) for key, part in sorted(parts, key=lambda pair: pair[0])]
+    parts = [{str(key): part} for _, value in chunks for key, part in value.items()]
+
+    def place(part: dict[str, Any]) -> tuple[Any, ...]:
+        [key] = part
+        return (key, IDENTIFIER.sub("", _text(part)) if tasks.get(key) else "") if tasks else _path(part)
+
+    return [("streams", part) for part in sorted(parts, key=place)]
+
+
+def _path(part: Any) -> tuple[str, ...]:
+    """The keys from the outermost dict on, as long as there is but one."""
+    found: list[str] = []
+    while isinstance(part, Mapping) and len(part) == 1:
+        [(key, part)] = part.items()
+        found.append(str(key))
+    return tuple(found)
 
 
 def _after(value: Any) -> str:
@@ -228,4 +257,4 @@ def _arguments(args: Any) -> str:
 
 def _numbered(text: str) -> str:
     numbers: dict[str, str] = {}
-    return _UUID.sub(lambda found: numbers.setdefault(found[0], f"#{len(numbers) + 1}"), text)
+    return IDENTIFIER.sub(lambda found: numbers.setdefault(found[0], f"#{len(numbers) + 1}"), text)

@@ -41,7 +41,7 @@ _MARK: Final = "\ue000"
 _NAMED: Final = re.compile(f"{_MARK}(\\d+){_MARK}")
 _NAMED_ID: Final = re.compile(f'"id":"{_NAMED.pattern}"')
 _HEX: Final = "[0-9a-f]"
-_ID: Final = re.compile(
+IDENTIFIER: Final = re.compile(
     rf"(?<![0-9a-f])(?:{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}|{_HEX}{{32}})(?![0-9a-f])"
     r"|(?<![\w-])(?:call|chatcmpl|fc|msg|resp|rs|toolu)[_-][A-Za-z0-9]{16,}(?![\w-])"
 )
@@ -124,7 +124,7 @@ class Identifiers:
             return f'{{"chunk":{text_of(word)}}}'  # What most events of most recordings hold, without the walk.
         plain = to_jsonable(value)
         text = text_of(plain)
-        return text if _ID.search(text) is None else self._named(text, plain, names)
+        return text if IDENTIFIER.search(text) is None else self._named(text, plain, names)
 
     def _named(self, text: str, plain: JsonValue, names: Names) -> str:
         def name(match: re.Match[str]) -> str:
@@ -133,11 +133,11 @@ class Identifiers:
                 self._learn(identifier, plain)
             return names.of(identifier) if identifier in self._made else match.group()
 
-        return _ID.sub(name, text)
+        return IDENTIFIER.sub(name, text)
 
     def _learn(self, identifier: str, plain: JsonValue) -> None:
         for text in _made_in(plain):
-            self._made.update(_bare(match) for match in _ID.findall(text))
+            self._made.update(_bare(match) for match in IDENTIFIER.findall(text))
         if identifier not in self._made:
             self._data.add(identifier)
 
