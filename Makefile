@@ -59,7 +59,8 @@ surface: $(VENV)/.stamp  ## what of the public surface pyright has to infer
 soak: $(VENV)/.stamp  ## the tests that take minutes, with many more generated examples
 	$(PYTEST) -m soak --timeout=1800 $(ARGS)
 	$(PYTEST) tests/differential/test_random.py tests/compat/test_machine.py tests/compat/test_json.py \
-		tests/compat/test_messages.py --hypothesis-profile=soak --timeout=1800 $(ARGS)
+		tests/compat/test_messages.py tests/differential/test_scenarios_random.py tests/differential/test_scenarios_kills.py \
+		--hypothesis-profile=soak --timeout=1800 $(ARGS)
 
 bench: $(VENV)/.stamp  ## side by side with LangGraph and with plain LCEL
 	$(BIN)/python -m benchmarks $(ARGS)

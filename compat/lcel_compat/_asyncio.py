@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Coroutine, Sequence
+import types
+from collections.abc import Awaitable, Coroutine, Generator, Sequence
 from typing import Any
 
+from lcel_compat._mailbox import AsyncMailbox, Mailbox
 from lcel_compat.errors import NodeTimeoutError
 from lcel_compat.policies import TimeoutPolicy
 
@@ -88,3 +90,26 @@ def _next_limit(policy: TimeoutPolicy, clock: Clock) -> tuple[float, Any, float]
     now = time.monotonic()
     limits = [(clock.begun, "run", policy.run_timeout), (clock.moved, "idle", policy.idle_timeout)]
     return min((start + float(s) - now, kind, float(s)) for start, kind, s in limits if isinstance(s, int | float))
+
+
+@types.coroutine
+def held_back(work: Coroutine[Any, Any, None], mailboxes: Sequence[Mailbox]) -> Generator[Any, Any, None]:
+    """A node's coroutine that goes on after each of its awaits only when there is room.
+
+    A stream writer cannot wait where it is called. A node that writes in a loop is held at the next thing it awaits,
+    whatever that is.
+    """
+    try:
+        pending = work.send(None)
+        while True:
+            try:
+                value = yield pending
+                for mailbox in mailboxes:
+                    if mailbox.full and isinstance(mailbox, AsyncMailbox):
+                        yield from mailbox.room()
+            except BaseException as error:
+                pending = work.throw(error)
+            else:
+                pending = work.send(value)
+    except StopIteration:
+        return

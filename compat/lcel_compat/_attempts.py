@@ -54,7 +54,7 @@ def attempts(scope: TaskScope, attempt: Callable[[], Steps]) -> Steps:
             else:
                 scope.clock = Clock()
                 scope.touched_by_all = timeout.refresh_on == "auto" and timeout.idle_timeout is not None
-                yield colour.timed(attempt(), task.name, timeout, scope.clock)
+                yield colour.timed(attempt(), scope, timeout)
             return
         except Exception as raised:
             error = converted(raised)
@@ -65,7 +65,9 @@ def attempts(scope: TaskScope, attempt: Callable[[], Steps]) -> Steps:
             if seconds is None:
                 raise error from error.__cause__
             logger.info("Node %r failed and is tried again in %.2f s: %r", task.name, seconds, error)
-            yield colour.sleep(seconds)
+            yield colour.sleep(seconds, scope.frame.session)
+            if scope.frame.session.abandoned:
+                raise
             task.writes.clear()
             scope.again(failed + 1)
 

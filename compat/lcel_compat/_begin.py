@@ -171,7 +171,7 @@ def _writes_of(command: Command[Any], machine: Machine, *, with_resume: bool = F
             " graph out."
         )
     goto = command.goto if isinstance(command.goto, list | tuple) else [command.goto]
-    writes: Writes = [_goto(target) for target in goto]
+    writes: Writes = [_goto(target, machine) for target in goto]
     if with_resume and command.resume is not None:
         writes.append((RESUME, command.resume))
     writes += _pairs(command.update)
@@ -195,12 +195,15 @@ def _pairs(update: Any) -> Sequence[tuple[str, Any]]:
     return [(ROOT, update)]
 
 
-def _goto(target: Any) -> tuple[str, Any]:
-    if isinstance(target, Send):
-        return TASKS, target
-    if isinstance(target, str):
-        return branch_channel(target), START
-    raise InvalidUpdateError(f"Command(goto=...) names {target!r}; it takes names of nodes and Sends.")
+def _goto(target: Any, machine: Machine) -> tuple[str, Any]:
+    nodes = [name for name in machine.program.nodes if name != START]
+    name = target.node if isinstance(target, Send) else target
+    if name not in nodes:
+        raise InvalidUpdateError(
+            f"The input is a Command that goes to {name!r}, and there is no such node. The nodes are"
+            f" {', '.join(map(repr, nodes))}."
+        )
+    return (TASKS, target) if isinstance(target, Send) else (branch_channel(target), START)
 
 
 def _replay_from(keeper: Keeper, bound: RunnableConfig | None, current: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-import types
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
-from lcel_compat._asyncio import GRACE, settle, to_the_end
+from lcel_compat._asyncio import GRACE, held_back, settle, to_the_end
 from lcel_compat._execute import ASYNC, SYNC, execute, run_async, run_sync
 from lcel_compat._instructions import Call, Drain, Finished, Instruction, Start, Stop, Wait
 from lcel_compat._machine import Task
@@ -147,29 +146,6 @@ def _is_cancelled() -> bool:
     """Whether somebody asked the task that is running to end."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
-
-
-@types.coroutine
-def held_back(work: Coroutine[Any, Any, None], mailboxes: Sequence[Mailbox]) -> Generator[Any, Any, None]:
-    """A node's coroutine that goes on after each of its awaits only when there is room.
-
-    A stream writer cannot wait where it is called. A node that writes in a loop is held at the next thing it awaits,
-    whatever that is.
-    """
-    try:
-        pending = work.send(None)
-        while True:
-            try:
-                value = yield pending
-                for mailbox in mailboxes:
-                    if mailbox.full and isinstance(mailbox, AsyncMailbox):
-                        yield from mailbox.room()
-            except BaseException as error:
-                pending = work.throw(error)
-            else:
-                pending = work.send(value)
-    except StopIteration:
-        return
 
 
 class SyncRun(_Run):

@@ -24,7 +24,7 @@ from langchain_core.callbacks.manager import AsyncCallbackManagerForChainRun, Ca
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import run_in_executor
 
-from lcel_compat._asyncio import Clock, timed
+from lcel_compat._asyncio import Clock, held_back, timed
 from lcel_compat._attempts import Progress, attempts, is_plain
 from lcel_compat._body import FunctionBody
 from lcel_compat._capture import one
@@ -46,6 +46,8 @@ from lcel_compat.types import Command, Send, StreamWriter
 if TYPE_CHECKING:
     from lcel_compat._session import Session
 
+_LOOK_AGAIN_AFTER: Final = 0.05
+"""Seconds between two looks of a waiting thread at whether its run was abandoned."""
 Steps: TypeAlias = Generator[Any, Any, Any]
 """A piece of a run: yields what may have to be awaited, is sent the result, returns its own."""
 ChainRun: TypeAlias = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun | OwnRun
@@ -91,10 +93,10 @@ class Colour(Protocol):
     def room(self, mailbox: Mailbox) -> Any:
         """Wait until the consumer of a mailbox has caught up."""
 
-    def sleep(self, seconds: float) -> Any:
-        """Wait."""
+    def sleep(self, seconds: float, session: Session) -> Any:
+        """Wait, unless the run is abandoned meanwhile."""
 
-    def timed(self, steps: Steps, node: str, policy: TimeoutPolicy, clock: Clock) -> Any:
+    def timed(self, steps: Steps, scope: TaskScope, policy: TimeoutPolicy) -> Any:
         """Carry an attempt of a node through, unless it takes longer than its policy allows."""
 
 
@@ -153,13 +155,15 @@ class _Sync:
     def room(self, mailbox: Mailbox) -> None:
         mailbox.hold()
 
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+    def sleep(self, seconds: float, session: Session) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not session.abandoned:
+            time.sleep(min(left, _LOOK_AGAIN_AFTER))
 
-    def timed(self, steps: Steps, node: str, policy: TimeoutPolicy, clock: Clock) -> Any:
+    def timed(self, steps: Steps, scope: TaskScope, policy: TimeoutPolicy) -> Any:
         raise ValueError(
-            f"Node {node!r} has a timeout, and the graph was run synchronously: a thread cannot be stopped. Use"
-            " ainvoke, astream or astream_events, or leave the timeout out."
+            f"Node {scope.task.name!r} has a timeout, and the graph was run synchronously: a thread cannot be stopped."
+            " Use ainvoke, astream or astream_events, or leave the timeout out."
         )
 
 
@@ -218,11 +222,14 @@ class _Async:
         else:
             mailbox.hold()
 
-    def sleep(self, seconds: float) -> Awaitable[None]:
+    def sleep(self, seconds: float, session: Session) -> Awaitable[None]:
         return asyncio.sleep(seconds)
 
-    def timed(self, steps: Steps, node: str, policy: TimeoutPolicy, clock: Clock) -> Awaitable[Any]:
-        return timed(run_async(steps), node, policy, clock)
+    def timed(self, steps: Steps, scope: TaskScope, policy: TimeoutPolicy) -> Awaitable[Any]:
+        session, work = scope.frame.session, run_async(steps)
+        # The attempt is a task of its own, so that it is held back here and not where the node's task is.
+        held = held_back(work, session.mailboxes) if session.emits else work
+        return timed(held, scope.task.name, policy, cast("Clock", scope.clock))
 
 
 SYNC: Final[Colour] = _Sync()

@@ -4,7 +4,7 @@ Whatever is to be saved goes through one queue in the order in which it happened
 saved before the checkpoint that contains it. When a run waits for the queue is its ``durability``:
 
 ``sync``   when a task has written and when a superstep is applied, before anybody is told or anything else starts
-``async``  at the end of the run; meanwhile the next superstep runs
+``async``  at the end of the run, or when the saver is far behind; meanwhile the next superstep runs
 ``exit``   nothing is saved before the end
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from copy import copy
@@ -29,6 +29,7 @@ from lcel_compat._ledger import Ledger, new_versions
 from lcel_compat._machine import Machine, path_text
 from lcel_compat._program import Program
 from lcel_compat._serde import from_wire_checkpoint, from_wire_writes, to_wire_checkpoint, to_wire_writes
+from lcel_compat.channels import MISSING
 from lcel_compat.types import Durability
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 Steps: TypeAlias = Generator[Any, Any, Any]
 """Yields what may have to be awaited, is sent the result, returns its own."""
+_FAR_BEHIND: Final = 256
+"""Jobs that a saver may be behind before the run waits for it, so that a slow one costs bounded memory."""
 _CHANGEABLE: Final = frozenset({list, dict, set})
 Job: TypeAlias = Callable[[], Any]
 
@@ -65,6 +68,11 @@ class ThreadQueue:
         except BaseException:
             self._failed = True
             raise
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much is to be done that the run should wait for it."""
+        return len(self._open) >= _FAR_BEHIND
 
     def check(self) -> None:
         """Raise what a job has raised."""
@@ -95,6 +103,11 @@ class TaskQueue:
         self._jobs.append(job)
         if self._worker is None:
             self._worker = asyncio.get_running_loop().create_task(self._work(), name="lcel-compat-saver")
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much is to be done that the run should wait for it."""
+        return len(self._jobs) >= _FAR_BEHIND
 
     def check(self) -> None:
         """Raise what a job has raised."""
@@ -153,6 +166,7 @@ class Keeper:
     _saved: str = ""
     _ended: bool = False
     _written: set[str] = field(default_factory=set)
+    _values: dict[str, Any] = field(default_factory=dict)
 
     @property
     def namespace(self) -> str:
@@ -249,17 +263,28 @@ class Keeper:
 
     def _put(self, machine: Machine) -> None:
         ledger = ledger_of(machine)
-        checkpoint = ledger.checkpoint(machine.channels)
-        values = {name: self._as_it_is(value) for name, value in checkpoint["channel_values"].items()}
-        checkpoint["channel_values"] = to_wire_checkpoint(values)
-        versions = new_versions(self._previous, ledger.versions)
-        self._previous = checkpoint["channel_versions"]
+        self._take_values(machine, ledger.moved)
+        moved = {name: ledger.versions[name] for name in ledger.moved if name in ledger.versions}
+        versions = new_versions(self._previous, moved)
+        self._previous.update(versions)
+        ledger.moved = set()
+        checkpoint = ledger.checkpoint(None, self._values)
         config = patched(self.config, checkpoint_ns=self.namespace)
         metadata = self.metadata
         self.queue.add(lambda: self.ask("put", config, checkpoint, metadata, versions))
         self.before = self.config if self.config["configurable"].get("checkpoint_id") else None
         self.config = patched(config, checkpoint_id=ledger.id)
         self._saved = ledger.id
+
+    def _take_values(self, machine: Machine, moved: Iterable[str]) -> None:
+        """Of a wide state few keys change in a superstep; the values of the others are there from the one before."""
+        found: dict[str, Any] = {}
+        for name in moved:
+            self._values.pop(name, None)
+            channel = machine.channels.get(name)
+            if channel is not None and (value := channel.checkpoint()) is not MISSING:
+                found[name] = self._as_it_is(value)
+        self._values.update(to_wire_checkpoint(found))
 
     def _as_it_is(self, value: Any) -> Any:
         """The value as it will be saved, although a later superstep may change it before the saver comes to it."""

@@ -84,6 +84,7 @@ class Ledger:
         seen: The versions that each node has seen of the channels that trigger it.
         updated: The channels that the last superstep changed, if that is known.
         pending: What has been written since the checkpoint, and not applied.
+        moved: The channels whose values the last checkpoint that was saved does not have.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Ledger:
         self.seen: dict[str, dict[str, Any]] = {n: dict(s) for n, s in kept.get("versions_seen", {}).items()}
         self.updated: set[str] | None = set(kept.get("updated_channels") or ()) or None
         self.pending: list[PendingWrite] = [(str(task_id), name, value) for task_id, name, value in pending]
+        self.moved: set[str] = set(self.versions)
         self._latest = max(self.versions.values(), default=None)
 
     def advance(self, step: int) -> None:
@@ -120,6 +122,7 @@ class Ledger:
         moved = dict.fromkeys(changed, version)
         if moved:
             self.versions.update(moved)
+            self.moved.update(moved)
             self._latest = version
 
     def triggers(self, node: str, channels: Sequence[str]) -> bool:

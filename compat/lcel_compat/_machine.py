@@ -152,6 +152,8 @@ class Machine:
         self.output_keys = keys_of(output_keys)
         self._read = program.reader(output_keys)
         self._output_keys = frozenset(self.output_keys)
+        self._keys = frozenset(program.state)
+        self._views: dict[int, dict[str, Any]] = {}
         self._limit = recursion_limit
         self._prefix = f"{namespace}{NAMESPACE_SEPARATOR}" if namespace else ""
         self._metadata = metadata or {}
@@ -168,6 +170,7 @@ class Machine:
             if name in self.channels:
                 self.channels[name].restore(value)
         self._transient = [n for n, c in self.channels.items() if c.transient and c.available]
+        self._views.clear()
         self.step = step
         self.stop = step + self._limit + 1
 
@@ -359,6 +362,8 @@ class Machine:
                 if channel.available:
                     updated.add(name)
         changed += self._end_superstep(grouped, updated, ends=ends)
+        if self._views:
+            self._refresh(changed)
         if ledger is not None:
             ledger.bump(changed)
         return updated
@@ -435,16 +440,41 @@ class Machine:
         key = id(node.schema)
         if key in inputs:
             return copy(inputs[key])
-        inputs[key] = self._read_schema(self.channels, node.schema)
+        inputs[key] = self._current(node.schema)
         return inputs[key]
+
+    def _current(self, schema: Schema) -> Any:
+        """The part of the state that a schema declares, as it is now.
+
+        Of a wide state few keys change in a superstep, so the values are kept between the nodes that read them.
+        """
+        if schema.is_root:
+            return self._read_schema(self.channels, schema)
+        view = self._views.get(id(schema))
+        if view is None:
+            view = self._views[id(schema)] = _values(self.channels, schema)
+        return self._built(schema, dict(view))
+
+    def _refresh(self, changed: Iterable[str]) -> None:
+        """Some channels have changed: so have the views of them."""
+        for view in list(self._views.values()):
+            for name in changed:
+                available = name in self._keys and self.channels[name].available
+                if name in view and available:
+                    view[name] = self.channels[name].value
+                elif name in view or available:
+                    self._views.clear()  # a key appeared or is gone; a view has them in the order of the schema
+                    return
+
+    def _built(self, schema: Schema, values: dict[str, Any]) -> Any:
+        if schema.managed:
+            values |= schema.computed(self.step, self.stop)
+        return values if schema.build is None else schema.build(values)
 
     def _read_schema(self, channels: Mapping[str, Channel], schema: Schema) -> Any:
         if schema.is_root:
             return channels[ROOT].value if channels[ROOT].available else None
-        values = {k: c.value for k in schema.channels if (c := channels[k]).available}
-        if schema.managed:
-            values |= schema.computed(self.step, self.stop)
-        return values if schema.build is None else schema.build(values)
+        return self._built(schema, _values(channels, schema))
 
     def _task(
         self,
@@ -487,6 +517,10 @@ class Machine:
         seed = self._seed if self.ledger is None else bytes.fromhex(self.ledger.id.replace("-", ""))
         digest = xxh3_128_hexdigest(seed + f"{scope}{self.step}{''.join(parts)}".encode())
         return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
+
+
+def _values(channels: Mapping[str, Channel], schema: Schema) -> dict[str, Any]:
+    return {key: channel.value for key in schema.channels if (channel := channels[key]).available}
 
 
 def _packets(channel: Channel) -> Sequence[Any]:

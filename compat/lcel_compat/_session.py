@@ -383,6 +383,7 @@ class Session:
                 changed = machine.advance()
                 if self.keeper is None:
                     machine.step += 1
+                    self.continued.stepped()
                 else:
                     yield from self._checkpoint(self.keeper)
                 if changed:
@@ -403,10 +404,12 @@ class Session:
     def _begin(self) -> Conduct:
         """Take the input, or go on where the run was stopped."""
         machine, keeper, value = self.machine, self.keeper, self.request.value
+        around = self._continued_around()
         if keeper is None:
             begin_unsaved(machine, value)
+            # Graphs inside may be saved all the same, by the graph further out.
+            self.continued = Continued() if around is None else replace(around)
             return
-        around = self._continued_around()
         yield from self._load(keeper, None if around is None else around.replay)
         self.continued = begin_saved(machine, keeper, value, self.config, around)
         if keeper.durability == "sync":
@@ -551,7 +554,7 @@ class Session:
         self.continued.stepped()
         cast("Any", self.machine.ledger).pending.clear()
         keeper.advance(self.machine, "loop")
-        if keeper.durability == "sync":
+        if keeper.durability == "sync" or keeper.queue.behind:
             yield Call(keeper.wait())
 
     def _show_where_it_stops(self) -> None:

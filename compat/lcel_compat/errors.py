@@ -11,7 +11,7 @@
     │   ├── NodeCancelledError         a node raised CancelledError although nobody cancelled it
     │   ├── NodeTimeoutError           a node took longer than it may
     │   ├── StepTimeoutError           (TimeoutError) a superstep took longer than it may
-    │   ├── NoCheckpointerError        (ValueError) something needs a saver, and there is none
+    │   ├── NoCheckpointerError        (ValueError, RuntimeError) something needs a saver, and there is none
     │   └── AmbiguousResumeError       (RuntimeError) one answer, and several interrupts wait
     ├── GraphBubbleUp                  no failure: what a graph tells the graph around it
     │   ├── GraphInterrupt             a node asked something
@@ -80,7 +80,7 @@ class StepTimeoutError(GraphError, TimeoutError):
     """A superstep took longer than ``step_timeout`` allows."""
 
 
-class NoCheckpointerError(GraphError, ValueError):
+class NoCheckpointerError(GraphError, ValueError, RuntimeError):
     """What was asked for needs a saver: ``compile(checkpointer=...)``."""
 
 

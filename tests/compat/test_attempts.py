@@ -71,10 +71,10 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the engine waited between attempts; it does not really wait."""
     slept: list[float] = []
 
-    def nap(self: Any, seconds: float) -> None:
+    def nap(self: Any, seconds: float, session: Any) -> None:
         slept.append(seconds)
 
-    async def anap(self: Any, seconds: float) -> None:
+    async def anap(self: Any, seconds: float, session: Any) -> None:
         slept.append(seconds)
 
     monkeypatch.setattr(type(SYNC), "sleep", nap)
