@@ -113,12 +113,23 @@ class Nest:
             self.ran.append(name)
             return {"log": [name]}
 
-        return node
+        async def anode(state: Any) -> dict[str, list[str]]:
+            return node(state)
+
+        return RunnableLambda(node, afunc=anode)
 
     def is_midway(self, item: Any, sleeper: Sleeper) -> bool:
         """Whether the innermost superstep has one finished node and one that sleeps."""
         self._shown = self._shown or (item[1] == "updates" and "beside" in item[2])
         return self._shown and sleeper.began.is_set()
+
+    async def midway(self, sleeper: Sleeper) -> None:
+        """Wait until the innermost superstep has one finished node and one that sleeps."""
+        await sleeper.began.wait()
+        while "beside" not in self.ran:  # noqa: ASYNC110 - the node knows nothing of events
+            await asyncio.sleep(0.002)
+        for _ in range(20):
+            await asyncio.sleep(0.001)
 
     @staticmethod
     def _calls(graph: CompiledStateGraph) -> Any:
@@ -162,8 +173,7 @@ async def by_error_of_the_consumer(nest: Nest, sleeper: Sleeper, config: Any, du
 
 async def by_cancel(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
     task = asyncio.create_task(nest.graph.ainvoke({"log": []}, config, durability=durability))
-    await sleeper.began.wait()
-    await asyncio.sleep(0.02)
+    await nest.midway(sleeper)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -171,8 +181,7 @@ async def by_cancel(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) 
 
 async def by_cancelling_twice(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
     task = asyncio.create_task(nest.graph.ainvoke({"log": []}, config, durability=durability))
-    await sleeper.began.wait()
-    await asyncio.sleep(0.02)
+    await nest.midway(sleeper)
     task.cancel()
     await asyncio.sleep(0.003)
     task.cancel()
@@ -188,20 +197,24 @@ async def by_cancel_scope(nest: Nest, sleeper: Sleeper, config: Any, durability:
                 pass
 
         group.start_soon(read)
-        await sleeper.began.wait()
-        await asyncio.sleep(0.02)
+        await nest.midway(sleeper)
         group.cancel_scope.cancel()
 
 
 async def by_scope_around_invoke(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
+    async def cancel() -> None:
+        await nest.midway(sleeper)
+        scope.cancel()
+
+    cancelling = asyncio.create_task(cancel())
     with anyio.CancelScope() as scope:
-        asyncio.get_running_loop().call_later(0.1, scope.cancel)
         await nest.graph.ainvoke({"log": []}, config, durability=durability)
+    await cancelling
     assert scope.cancelled_caught
 
 
 async def by_step_timeout(nest: Nest, sleeper: Sleeper, config: Any, durability: Any) -> None:
-    nest.graph = nest.graph.copy({"step_timeout": 0.1})
+    nest.graph = nest.graph.copy({"step_timeout": 0.3})
     with pytest.raises(TimeoutError):
         await nest.graph.ainvoke({"log": []}, config, durability=durability)
 

@@ -20,7 +20,7 @@ STEPS = 2_000
 LONG = 10_000
 WARM = 1_000
 """Supersteps after which everything that is made once is there, and caches of core's are full."""
-ALLOWED = 40_000
+ALLOWED = 80_000
 """Bytes that a run may hold more after 1,000 or 9,000 further supersteps; a leak of one object in each takes more."""
 CONFIG: Any = {"recursion_limit": 1_000_000, "configurable": {"thread_id": "1"}}
 
