@@ -16,7 +16,16 @@ from lcel_compat.events import REDACTOR, Redactor, load, record
 from lcel_compat.events._redact import HIDDEN
 
 KEYS = ["api_key", "apiKey", "openAIApiKey", "X-Api-Key", "Authorization", "password", "client_secret", "refreshToken"]
-KEYS += ["db.password", "AWS_SECRET_ACCESS_KEY", "token", "Set-Cookie", "ACCESS_TOKEN", "private-key"]
+KEYS += [
+    "passwords",
+    "secrets",
+    "db.password",
+    "AWS_SECRET_ACCESS_KEY",
+    "token",
+    "Set-Cookie",
+    "ACCESS_TOKEN",
+    "private-key",
+]
 WORDS = ["max_tokens", "input_tokens", "token_usage", "tokens", "tokenizer", "key", "keys", "author", "secretary"]
 WORDS += ["total_tokens", "passwords_changed", "monkey", "api_key_id_count", "stop_token_ids"]
 SECRETS = {
@@ -27,8 +36,14 @@ SECRETS = {
     "GitHub, fine-grained": "github_pat_" + "A1_" * 12,
     "GitLab": "glpat-" + "a" * 20,
     "Hugging Face": "hf_" + "a" * 34,
+    "Groq": "gsk_" + "a1" * 26,
+    "Tavily": "tvly-dev-" + "a1" * 16,
+    "Stripe": "sk_live_" + "a1" * 12,
+    "npm": "npm_" + "a1" * 18,
+    "SendGrid": "SG." + "a1" * 11 + "." + "b2" * 21,
     "Slack": "xoxb-1234567890-abcdef",
     "AWS": "AKIA" + "ABCD1234" * 2,
+    "Google, OAuth": "ya29." + "a1" * 20,
     "Google": "AIza" + "a" * 35,
     "JSON web token": "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl",
     "bearer": "Bearer abcdefghijklmnop",
@@ -37,6 +52,7 @@ SECRETS = {
     "half a private key": "-----BEGIN PRIVATE KEY-----\nMIIE",
 }
 PLAIN = ["sk-learn is a library", "a task-oriented thing", "the bearer of bad news", "basic arithmetic", "AKIA", "eyJ"]
+PLAIN += ["the password: ask me", "max_tokens=5", "no token: none left", '{"tokens": "5"}', "my secret is safe"]
 PLAIN += ["ask-me-anything", "https://example.com/a:b", "a user@example.com", "hf_hub", "disk-encryption-at-rest-x"]
 
 
@@ -66,6 +82,28 @@ def test_what_looks_like_a_secret_is_hidden(kind: str) -> None:
 def test_a_password_in_an_address_is_hidden() -> None:
     """Of a URL the user and password go, the rest stays."""
     assert REDACTOR.hide("see postgres://me:s3cret@db.example/x") == f"see postgres://{HIDDEN}@db.example/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ('{"user": "me", "password": "a b", "n": 1}', f'{{"user": "me", "password": "{HIDDEN}", "n": 1}}'),
+        (json.dumps('{"api_key": "x"}'), json.dumps(f'{{"api_key": "{HIDDEN}"}}')),
+        ("{'client_secret': 'x'}", f"{{'client_secret': '{HIDDEN}'}}"),
+        ("https://example.com/?apiKey=x&page=2", f"https://example.com/?apiKey={HIDDEN}&page=2"),
+        ("export OPENAI_API_KEY=x y", f"export OPENAI_API_KEY={HIDDEN} y"),
+    ],
+)
+def test_a_key_and_its_value_inside_a_text_are_seen(text: str, hidden: str) -> None:
+    """A tool call's arguments while they stream, a URL, the repr in an error: the value goes, the rest stays."""
+    assert REDACTOR.hide(text) == hidden
+    assert Redactor((), ()).hide(text) == text
+
+
+def test_headers_kept_as_pairs_are_headers() -> None:
+    """As HTTP libraries keep them; other pairs stay."""
+    pairs: list[Any] = [["Authorization", "x"], ["Accept", "*/*"], ["human", "hello"], ["token", 3]]
+    assert REDACTOR.hide(pairs) == [["Authorization", HIDDEN], ["Accept", "*/*"], ["human", "hello"], ["token", 3]]
 
 
 @pytest.mark.parametrize("text", PLAIN)

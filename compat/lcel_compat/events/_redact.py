@@ -3,7 +3,8 @@
 Files of recordings are shared and committed; what was never written needs not be found later. Both rules are on the
 safe side of plain words: a key counts when its last words are those of a secret (``api_key``, ``x-api-key``,
 ``openAIApiKey``, ``client_secret``; not ``max_tokens`` nor ``token_usage``), a text when it has a form that providers
-give to their keys. A secret that a model streams token by token is in no single text and is not found.
+give to their keys, or holds such a key and its value (``{"password": "..."}`` as a tool call's arguments,
+``?api_key=...``). A secret that a model streams token by token is in no single text and is not found.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ HIDDEN: Final = "**********"
 
 KEYS: Final = (
     "api_key",
+    "api_keys",
     "apikey",
     "access_key",
     "access_token",
@@ -35,11 +37,13 @@ KEYS: Final = (
     "passphrase",
     "passwd",
     "password",
+    "passwords",
     "private_key",
     "pwd",
     "refresh_token",
     "secret",
     "secret_key",
+    "secrets",
     "session_token",
     "set_cookie",
     "token",
@@ -47,7 +51,9 @@ KEYS: Final = (
 """The last words of a key under which a secret stands."""
 
 PATTERNS: Final = (
-    r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, Stripe and who follows them
+    r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic and who follows them
+    r"\b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}",  # Stripe
+    r"\b(?:gsk_|pcsk_|pplx-|r8_|tvly-|xai-)[A-Za-z0-9_-]{20,}",  # Groq, Pinecone, Perplexity, Replicate, Tavily, xAI
     r"\blsv2_[a-z]{2}_[A-Za-z0-9_]{16,}",  # LangSmith
     r"\bgh[oprsu]_[A-Za-z0-9]{30,}",  # GitHub
     r"\bgithub_pat_[A-Za-z0-9_]{30,}",
@@ -55,7 +61,9 @@ PATTERNS: Final = (
     r"\bhf_[A-Za-z0-9]{30,}",  # Hugging Face
     r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",  # Slack
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",  # AWS
-    r"\bAIza[A-Za-z0-9_-]{35}",  # Google
+    r"\b(?:AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,})",  # Google
+    r"\bnpm_[A-Za-z0-9]{36}",
+    r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",  # SendGrid
     r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",  # JSON web tokens
     r"(?i)\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{16,}",  # HTTP's Authorization
     r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)",  # the user and password of a URL
@@ -99,6 +107,7 @@ class _Rules:
 
     def __init__(self, redactor: Redactor) -> None:
         keys, self._patterns = _key_pattern(redactor.keys), [re.compile(pattern) for pattern in redactor.patterns]
+        self._assigned = _assigned_pattern(redactor.keys)
         self._is_secret = lru_cache(_REMEMBERED)(lambda key: keys.search(_normal(key)) is not None)
         self._short = lru_cache(_REMEMBERED)(self._searched)
 
@@ -106,7 +115,7 @@ class _Rules:
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, list):
-            return [self.hide(part) for part in value]
+            return [self.hide(part) for part in value] if not self._is_header(value) else [value[0], HIDDEN]
         if isinstance(value, dict):
             return {self._text(key): self._member(key, part) for key, part in value.items()}
         return value
@@ -116,13 +125,17 @@ class _Rules:
             return self.hide(part)
         return HIDDEN
 
+    def _is_header(self, value: list[Any]) -> bool:
+        """Whether a list is a name and a secret, as HTTP libraries keep headers."""
+        return len(value) == 2 and all(isinstance(part, str) for part in value) and self._is_secret(value[0])
+
     def _text(self, text: str) -> str:
         return self._short(text) if len(text) <= _SHORT else self._searched(text)
 
     def _searched(self, text: str) -> str:
         for pattern in self._patterns:
             text = pattern.sub(HIDDEN, text)
-        return text
+        return self._assigned.sub(_hide_assigned, text) if "=" in text or ":" in text else text
 
 
 @lru_cache(16)
@@ -132,6 +145,17 @@ def _rules(redactor: Redactor) -> _Rules:
 
 def _key_pattern(keys: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?:^|_)(?:{'|'.join(map(re.escape, keys)) or '(?!)'})$")
+
+
+def _assigned_pattern(keys: Iterable[str]) -> re.Pattern[str]:
+    """A key and its value in a text: both in quotes, which may be escaped, or with ``=`` and no space between them."""
+    names = "|".join(re.escape(key).replace("_", "[_-]?") for key in sorted(keys, key=len, reverse=True)) or "(?!)"
+    quoted = r"""(?P<key>(?P<quote>\\*["'])\s*:\s*(?P<open>\\*["']))(?P<value>(?:(?!(?P=open)).)+)"""
+    return re.compile(rf"(?is)(?<![a-z])(?P<name>{names})(?:{quoted}|(?P<equals>=)(?P<plain>[^\s&\"',;)}}]+))")
+
+
+def _hide_assigned(found: re.Match[str]) -> str:
+    return f"{found['name']}{found['key'] or found['equals']}{HIDDEN}"
 
 
 def _normal(key: str) -> str:
