@@ -190,19 +190,9 @@ class Board:
     def again(self, name: str, error: BaseException) -> Any:
         """A step failed before it said anything. A future: the order to try again, or ``None`` if there is none."""
         with self._lock:
-            order = self._orders.pop(name, None)
             asked = self._asked[name] = self.future()
-            if order is not None:
-                order.fail(error)
-            elif self._ended:
-                asked.set_result(None)
-            else:
-                self._said[name] = lambda order: self._refuse(name, order, error)
+            self._orders.pop(name).fail(error)
             return asked
-
-    def _refuse(self, name: str, order: Order, error: BaseException) -> None:
-        del self._said[name]
-        order.fail(error)
 
     def _say(self, name: str, said: Callable[[Order], None]) -> None:
         with self._lock:

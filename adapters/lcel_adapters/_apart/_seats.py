@@ -2,8 +2,8 @@
 
 A graph that was a chain may have been edited. A step may begin as soon as its input comes, as in the chain, where the
 graph would give its node that very input: the node still reads what the step read, from nodes that still write it,
-along streaming edges or the joins that ``from_lcel`` made. Anywhere else the step waits until the graph comes to its
-node, and takes the input from there.
+along streaming edges or the joins that ``from_lcel`` made, and has no retry policy or error handler. Anywhere else the
+step waits until the graph comes to its node, and takes the input from there.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _Known:
         again = spec is not None and bool(spec.retry_policy or spec.error_handler_node)
         node = self._nodes.get(leaf.name)
         stays = leaf.name in self._last and not self._leaves.keys() >= self._graph.nodes.keys()
-        ahead = self._keeps(leaf) and self._is_reached(leaf)
+        ahead = self._keeps(leaf) and self._is_reached(leaf) and not again
         return Seat(leaf=leaf, node=node, ahead=ahead, again=again, stays=stays, level=self._levels[leaf.name])
 
     def _keeps(self, leaf: Leaf) -> bool:

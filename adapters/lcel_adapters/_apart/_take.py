@@ -112,7 +112,7 @@ class _Taker:
         """Whether a runnable becomes structure of the graph."""
         if depth == 0:
             return False
-        kind = type(runnable)
+        kind = _kind(runnable)
         if kind is RunnableBinding:
             plain = not runnable.kwargs and not runnable.config_factories and runnable.config.keys() <= _SHOWN
             return plain and self.opens(runnable.bound, here, depth)
@@ -120,7 +120,7 @@ class _Taker:
             return bool(parallel_steps(runnable)) and not here.single
         if kind is RunnableAssign:
             return (
-                type(runnable.mapper) is RunnableParallel and bool(parallel_steps(runnable.mapper)) and not here.single
+                _kind(runnable.mapper) is RunnableParallel and bool(parallel_steps(runnable.mapper)) and not here.single
             )
         return kind is RunnableSequence or (kind is RunnableBranch and not here.joined)
 
@@ -216,6 +216,12 @@ class _Taker:
         for start, _ in _edges(taken.ends):
             graph.add_edge(start, END)
         return graph
+
+
+def _kind(runnable: Any) -> type:
+    """The class of a runnable, without type arguments; a subclass may do anything and is another kind."""
+    arguments = getattr(type(runnable), "__pydantic_generic_metadata__", None) or {}
+    return arguments.get("origin") or type(runnable)
 
 
 def _way(number: str) -> str:
