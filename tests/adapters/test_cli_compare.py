@@ -165,6 +165,18 @@ def test_recordings_stand_for_runnables(folder: Path) -> None:
     assert (result.exit_code, "the recording holds the inputs" in result.stderr) == (2, True)
 
 
+def test_damage_of_a_recording_is_told(folder: Path) -> None:
+    """The comparison goes on without what is lost, and standard error says what that is."""
+    record_to_file(load_runnable("compared_app:old"), [{"n": 1}, {"n": 2}], "old.jsonl")
+    whole = (folder / "old.jsonl").read_text("utf-8")
+    (folder / "torn.jsonl").write_text(whole + '{"run":', "utf-8")
+    for other in ("old.jsonl", "compared_app:same"):
+        result = run("torn.jsonl", other)
+        assert (result.exit_code, result.stderr.count("warning: torn.jsonl: ")) == (0, 1), result.output
+    (folder / "cut.jsonl").write_text("".join(whole.splitlines(keepends=True)[:-1]), "utf-8")
+    assert run("old.jsonl", "cut.jsonl").exit_code == 1
+
+
 def test_a_cassette_answers_both_sides(folder: Path) -> None:
     """Models that never answer alike are asked once, and a recording made from the cassette stands for its side."""
     asked, cassette = ("compared_app:moody", "compared_app:moody"), ("--cassette", "calls.jsonl")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
 
 from lcel_compat import END, START, StateGraph
-from lcel_compat.events import Recording, RecordingError, RecordingWriter, arecord, load, record, to_jsonable
+from lcel_compat.events import Recording, RecordingError, RecordingWriter, arecord, iter_runs, load, record, to_jsonable
 from lcel_compat.events._lines import Damage, read_lines
 from tests.support.colours import run
 from tests.support.models import MULTIPLY, Shelf, StreamingChat, chat_chain
@@ -222,11 +223,30 @@ def test_a_torn_line_in_the_middle_is_named(tmp_path: Path) -> None:
     recording = load(path)
     assert recording.damage == (
         "line 2 is no JSON",
+        "line 3 belongs to run 0, whose beginning is lost",
         "line 4 is no JSON object",
         "line 5 is nested too deep",
-        "line 3 belongs to run 0, whose beginning is lost",
     )
     assert [one.input for one in recording] == [None, 2]
+
+
+def test_runs_are_read_one_by_one(tmp_path: Path) -> None:
+    """``iter_runs`` holds no more than the event it hands out, also where runs were written at once."""
+    path = tmp_path / "run.jsonl"
+    with RecordingWriter(path) as writer, writer.run("a") as first, writer.run("b") as second:
+        for number in range(3):
+            first.event({"n": number})
+            second.event({"n": -number})
+    path.write_text(path.read_text() + "torn", "utf-8")
+    damage: list[str] = []
+    runs = iter_runs(path, damage=damage)
+    one = next(runs)
+    assert (one.input, next(one.events), list(one.times), one.ended) == ("a", {"n": 0}, [ANY], "cut")
+    other = next(runs)
+    assert [event["n"] for event in one.events] == [1, 2], "the events that were not read yet"
+    assert [event["n"] for event in other.events] == [0, -1, -2]
+    assert (one.ended, other.ended, len(one.times), next(runs, None)) == ("complete", "complete", 3, None)
+    assert damage == list(load(path).damage) != []
 
 
 def test_runs_of_a_later_session_are_not_an_earlier_ones(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from langchain_core.runnables import Runnable
 from rich.console import Console
 
 from lcel_adapters._cli._load import CannotRunError, load_runnable
+from lcel_adapters._cli._render import printable
 from lcel_adapters._reports import WRITERS, text_of_report
 from lcel_compat.compare import Comparison, ComparisonError, Contract, compare, compare_recordings
-from lcel_compat.events import Recording, RecordingError, load, record
+from lcel_compat.events import Recording, RecordingError, iter_runs, load, record
 
 Target: TypeAlias = "Runnable[Any, Any] | Recording"
 Level: TypeAlias = Literal["breaking", "changed"]
@@ -74,19 +75,36 @@ def run_compare(options: Options, console: Console) -> int:
 
 
 def _compared(options: Options, contract: Contract | None) -> Comparison:
+    if all(Path(spec).is_file() for spec in (options.old, options.new)):
+        return _compared_from_files(options, contract)
     old, new = _target(options.old), _target(options.new)
-    if isinstance(old, Recording) and isinstance(new, Recording):
-        if options.inputs is not None:
-            raise CannotRunError("--inputs: two recordings hold their inputs. Leave it out.")
-        if options.cassette is not None:
-            raise CannotRunError("--cassette: two recordings ask no models. Leave it out.")
-        return compare_recordings(old, new, contract=contract)
     inputs = _inputs(options.inputs, old, new)
     with _replayed(options.cassette):
         if isinstance(old, Recording) or isinstance(new, Recording):
             sides = (_as_recorded(side, inputs, options) for side in (old, new))
             return compare_recordings(*sides, contract=contract)
         return compare(old, new, inputs, contract=contract, repeats=options.repeats, version=options.version)
+
+
+def _compared_from_files(options: Options, contract: Contract | None) -> Comparison:
+    """Two recordings, read as they are compared: they may be larger than memory."""
+    if options.inputs is not None:
+        raise CannotRunError("--inputs: two recordings hold their inputs. Leave it out.")
+    if options.cassette is not None:
+        raise CannotRunError("--cassette: two recordings ask no models. Leave it out.")
+    damage: tuple[list[str], list[str]] = ([], [])
+    sides = (iter_runs(spec, damage=found) for spec, found in zip((options.old, options.new), damage, strict=True))
+    comparison = compare_recordings(*sides, contract=contract)
+    _warn(options.old, damage[0])
+    _warn(options.new, damage[1])
+    return comparison
+
+
+def _warn(path: str, damage: Sequence[str]) -> None:
+    """Say on standard error what of a recording could not be read: the comparison does without it."""
+    console = Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
+    for said in damage:
+        console.print(printable(f"warning: {path}: {said}"))
 
 
 def _replayed(cassette: str | None) -> AbstractContextManager[object]:
@@ -103,7 +121,11 @@ def _as_recorded(side: Target, inputs: Sequence[Any], options: Options) -> Recor
 
 
 def _target(spec: str) -> Target:
-    return load(spec) if Path(spec).is_file() else load_runnable(spec)
+    if not Path(spec).is_file():
+        return load_runnable(spec)
+    recording = load(spec)
+    _warn(spec, recording.damage)
+    return recording
 
 
 def _inputs(path: str | None, old: Target, new: Target) -> list[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
@@ -32,7 +32,7 @@ class HasEvents(Protocol):
     """A recording of one run that knows more than its events, as ``lcel_compat.events.load`` gives."""
 
     @property
-    def events(self) -> Sequence[Any]:
+    def events(self) -> Iterable[Any]:
         """The events in the order in which they came."""
         ...
 
@@ -140,7 +140,7 @@ class Reader:
     def finished(self, times: Iterable[float] = ()) -> Recorded:
         """The tree of what was read; ``times`` are milliseconds from the beginning, one per event."""
         recorded = self._recorded
-        recorded.times = list(times)
+        recorded.times = array("d", times)
         recorded.runs = list(self._runs.values())
         for run in recorded.runs:
             self._add_waiting(run)

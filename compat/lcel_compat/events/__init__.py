@@ -1,7 +1,7 @@
 """Events and what can be done with them outside a run.
 
 ``to_jsonable`` and ``to_json`` turn any event or stream item into JSON, whatever it holds. ``record`` and ``arecord``
-keep the events of runs in a file, from which ``load`` reads them back.
+keep the events of runs in a file, from which ``load`` reads them back, and ``iter_runs`` one by one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lcel_compat.events._json import JsonValue, to_json, to_jsonable
 if TYPE_CHECKING:
     from lcel_compat.events._lines import RecordingError
     from lcel_compat.events._record import arecord, record
-    from lcel_compat.events._recording import RecordedRun, Recording, load
+    from lcel_compat.events._recording import RecordedRun, Recording, RunReader, iter_runs, load
     from lcel_compat.events._redact import REDACTOR, Redactor
     from lcel_compat.events._writer import RecordingWriter, RunWriter
 
@@ -26,8 +26,10 @@ _HOMES = {
     "RecordingError": "_lines",
     "RecordingWriter": "_writer",
     "Redactor": "_redact",
+    "RunReader": "_recording",
     "RunWriter": "_writer",
     "arecord": "_record",
+    "iter_runs": "_recording",
     "load": "_recording",
     "record": "_record",
 }
@@ -40,8 +42,10 @@ __all__ = [
     "RecordingError",
     "RecordingWriter",
     "Redactor",
+    "RunReader",
     "RunWriter",
     "arecord",
+    "iter_runs",
     "load",
     "record",
     "to_json",

@@ -14,7 +14,10 @@ without an ``end`` was cut off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, overload
@@ -93,32 +96,122 @@ def load(path: str | Path) -> Recording:
 
 def read(source: Path | str) -> Recording:
     """Read a recording from a file or from text, as ``load`` says."""
-    damage, reader = Damage(), _Reader()
-    for line in read_lines(source, "recording", damage):
-        try:
-            reader.take(line)
-        except (KeyError, TypeError, ValueError) as error:
-            where = source if isinstance(source, Path) else "the recording"
-            raise RecordingError(f"{where}, line {line.number}, cannot be read: {_said(error)}.") from error
-    damage.found += reader.damage
-    return Recording(tuple(run.done() for run in reader.runs), reader.programs, reader.created, tuple(damage.found))
+    reader = _Reader(source)
+    runs = tuple(run.whole() for run in reader.runs())
+    return Recording(runs, reader.programs, reader.created, tuple(reader.damage.found))
 
 
-def _said(error: Exception) -> str:
-    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
+def iter_runs(path: str | Path, *, damage: list[str] | None = None) -> Iterator[RunReader]:
+    """Read a recording run by run and event by event, as ``load`` does, without holding it in memory.
+
+    Args:
+        path: The file.
+        damage: Gets a sentence for each thing that cannot be read.
+
+    Raises:
+        RecordingError: As ``load``, when what cannot be read is reached.
+    """
+    return _Reader(Path(path), damage).runs()
+
+
+class RunReader:
+    """A run of a recording that is being read.
+
+    Attributes:
+        input: The input.
+        times: When each of the events came that were read, in milliseconds since the run's start.
+        ended: As in ``RecordedRun``, once the events are read; so are those below.
+        error_type: The dotted name of the class that was raised.
+        error_message: What it said.
+        duration: Milliseconds from its start to its end.
+    """
+
+    def __init__(self, input: Any, reader: _Reader) -> None:
+        self.input = input
+        self.times = array("d")
+        self.ended: Ended = "cut"
+        self.error_type = self.error_message = ""
+        self.duration = 0.0
+        self._reader = reader
+        self._lines: deque[Line] = deque()
+
+    @property
+    def events(self) -> Iterator[Event]:
+        """The events that were not read yet, in the order in which they came."""
+        while self.ended == "cut" and (self._lines or self._reader.pull()):
+            while self._lines:
+                line = self._lines.popleft()
+                with self._reader.blaming(line):
+                    event = self._take(line)
+                if event is not None:
+                    yield event
+
+    def give(self, line: Line) -> None:
+        """Keep a line until its turn comes."""
+        self._lines.append(line)
+
+    def whole(self) -> RecordedRun:
+        """The run with all its events."""
+        events = tuple(self.events)
+        return RecordedRun(
+            input=self.input,
+            events=events,
+            times=tuple(self.times),
+            ended=self.ended,
+            error_type=self.error_type,
+            error_message=self.error_message,
+            duration=self.duration,
+        )
+
+    def _take(self, line: Line) -> Event | None:
+        self.duration = at = float(_checked(int | float, line.value["ms"], "ms"))
+        if "event" in line.value:
+            event: Event = _checked(dict, _restored(line, "event"), "event")
+            self.times.append(at)
+            return event
+        if (ended := line.value["end"]) not in ("complete", "error"):
+            raise ValueError(f"a run does not end {ended!r:.40}")
+        error = _checked(dict, line.value["error"], "error") if ended == "error" else {}
+        self.error_type, self.error_message = str(error.get("type", "")), str(error.get("message", ""))
+        self.ended = ended
+        return None
 
 
 class _Reader:
-    """Takes the lines of a recording in, one by one."""
+    """Hands out the lines of a recording to the runs that they belong to."""
 
-    def __init__(self) -> None:
-        self.runs: list[_Run] = []
-        self.damage: list[str] = []
+    def __init__(self, source: Path | str, damage: list[str] | None = None) -> None:
+        self.damage = Damage([] if damage is None else damage)
         self.programs: dict[str, str] = {}
         self.created = ""
-        self._open: dict[int, _Run] = {}
+        self._where = source if isinstance(source, Path) else "the recording"
+        self._lines = read_lines(source, "recording", self.damage)
+        self._open: dict[int, RunReader] = {}
+        self._begun: deque[RunReader] = deque()
 
-    def take(self, line: Line) -> None:
+    def runs(self) -> Iterator[RunReader]:
+        """The runs in the order in which they began."""
+        while self._begun or self.pull():
+            while self._begun:
+                yield self._begun.popleft()
+
+    def pull(self) -> bool:
+        """Read one more line; false if there is none."""
+        line = next(self._lines, None)
+        if line is not None:
+            with self.blaming(line):
+                self._take(line)
+        return line is not None
+
+    @contextmanager
+    def blaming(self, line: Line) -> Iterator[None]:
+        """Say of which line it is that something in it cannot be read."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordingError(f"{self._where}, line {line.number}, cannot be read: {_said(error)}.") from error
+
+    def _take(self, line: Line) -> None:
         if "format" in line.value:
             self._header(line.value)
             return
@@ -127,9 +220,9 @@ class _Reader:
             self._begin(number, _restored(line, "input"))
             return
         if number not in self._open:
-            self.damage.append(f"line {line.number} belongs to run {number}, whose beginning is lost")
+            self.damage.found.append(f"line {line.number} belongs to run {number}, whose beginning is lost")
             self._begin(number, None)
-        self._open[number].take(line)
+        self._open[number].give(line)
 
     def _header(self, header: Mapping[str, Any]) -> None:
         self._open = {}
@@ -137,35 +230,12 @@ class _Reader:
         self.programs |= {str(key): str(part) for key, part in dict(header.get("programs") or {}).items()}
 
     def _begin(self, number: int, input: Any) -> None:
-        self._open[number] = run = _Run(input)
-        self.runs.append(run)
+        self._open[number] = run = RunReader(input, self)
+        self._begun.append(run)
 
 
-class _Run:
-    """A run that is being read."""
-
-    def __init__(self, input: Any) -> None:
-        self._input = input
-        self._events: list[Event] = []
-        self._times: list[float] = []
-        self._end: dict[str, Any] = {}
-
-    def take(self, line: Line) -> None:
-        at = float(_checked(int | float, line.value["ms"], "ms"))
-        if "event" in line.value:
-            self._events.append(_checked(dict, _restored(line, "event"), "event"))
-            self._times.append(at)
-            return
-        ended = line.value["end"]
-        if ended not in ("complete", "error"):
-            raise ValueError(f"a run does not end {ended!r:.40}")
-        error = _checked(dict, line.value["error"], "error") if ended == "error" else {}
-        said = {"error_type": str(error.get("type", "")), "error_message": str(error.get("message", ""))}
-        self._end = {"ended": ended, "duration": at, **said}
-
-    def done(self) -> RecordedRun:
-        end = self._end or {"ended": "cut", "duration": self._times[-1] if self._times else 0.0}
-        return RecordedRun(input=self._input, events=tuple(self._events), times=tuple(self._times), **end)
+def _said(error: Exception) -> str:
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _restored(line: Line, key: str) -> Any:
