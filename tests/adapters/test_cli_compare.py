@@ -91,6 +91,12 @@ def test_the_exit_code_is_the_verdict(folder: Path, new: str, options: tuple[str
     assert (result.exit_code, result.stdout.split(":")[0]) == (code, said), result.output
 
 
+def test_version_1_is_compared_without_complaints(folder: Path) -> None:
+    """Core warns of its old events at each run: who asks for them knows."""
+    result = compared("old", "same", "--events", "v1")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
 def test_both_sides_may_fail_alike(folder: Path) -> None:
     """An exception is an outcome of the run that is compared, and no failure of the comparison."""
     alike = compared("failing", "failing")
@@ -109,6 +115,8 @@ def test_both_sides_may_fail_alike(folder: Path) -> None:
         (("compared_app:old", "compared_app:same", "--inputs", "bad.jsonl"), "line 2 of 'bad.jsonl' is no JSON"),
         (("compared_app:old", "compared_app:same", "--inputs", "empty.jsonl"), "holds no input"),
         (("compared_app:old", "inputs.jsonl"), "inputs.jsonl"),
+        (("compared_app:old", "none.jsonl"), "There is no recording 'none.jsonl'"),
+        (("nothing.jsonl", "nothing.jsonl"), "there is nothing to compare"),
         ((*GOOD, "--report", "pdf:x"), "none of github:PATH"),
         ((*GOOD, "--report", "html:no/x"), "no/x"),
         ((*GOOD, "--contract", "none.yaml"), "none.yaml"),
@@ -118,6 +126,7 @@ def test_what_cannot_be_compared_ends_with_2(folder: Path, arguments: tuple[str,
     """The message says what is wrong and what to write instead; 1 would say that something was compared."""
     (folder / "bad.jsonl").write_text('{"n": 1}\n{"n": \n', "utf-8")
     (folder / "empty.jsonl").write_text("\n", "utf-8")
+    RecordingWriter("nothing.jsonl").close()
     result = run(*arguments)
     assert result.exit_code == 2, result.output
     assert reason in result.stderr
@@ -175,6 +184,9 @@ def test_damage_of_a_recording_is_told(folder: Path) -> None:
         assert (result.exit_code, result.stderr.count("warning: torn.jsonl: ")) == (0, 1), result.output
     (folder / "cut.jsonl").write_text("".join(whole.splitlines(keepends=True)[:-1]), "utf-8")
     assert run("old.jsonl", "cut.jsonl").exit_code == 1
+    (folder / "half.jsonl").write_text(whole[: whole.index('{"run":1') + 9], "utf-8")
+    half = run("old.jsonl", "half.jsonl")
+    assert (half.exit_code, "warning: half.jsonl: " in half.stderr) == (2, True), "why there is one input less"
 
 
 def test_a_cassette_answers_both_sides(folder: Path) -> None:

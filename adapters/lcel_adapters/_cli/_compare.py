@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -63,7 +64,9 @@ def run_compare(options: Options, console: Console) -> int:
     reports = [_report(report) for report in options.reports]
     with _refusals():
         contract = None if options.contract is None else Contract.load(options.contract)
-        comparison = _compared(options, contract)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "astream_events version='v1'")  # It was asked for.
+            comparison = _compared(options, contract)
         for kind, path in reports:
             _write(text_of_report(kind, comparison), path)
     if all(path is not None for _, path in reports):
@@ -94,10 +97,11 @@ def _compared_from_files(options: Options, contract: Contract | None) -> Compari
         raise CannotRunError("--cassette: two recordings ask no models. Leave it out.")
     damage: tuple[list[str], list[str]] = ([], [])
     sides = (iter_runs(spec, damage=found) for spec, found in zip((options.old, options.new), damage, strict=True))
-    comparison = compare_recordings(*sides, contract=contract)
-    _warn(options.old, damage[0])
-    _warn(options.new, damage[1])
-    return comparison
+    try:
+        return compare_recordings(*sides, contract=contract)
+    finally:
+        _warn(options.old, damage[0])
+        _warn(options.new, damage[1])
 
 
 def _warn(path: str, damage: Sequence[str]) -> None:
@@ -122,6 +126,8 @@ def _as_recorded(side: Target, inputs: Sequence[Any], options: Options) -> Recor
 
 def _target(spec: str) -> Target:
     if not Path(spec).is_file():
+        if spec.endswith((".jsonl", ".zst")):
+            raise CannotRunError(f"There is no recording {spec!r}. Make it with lcel-compat record.")
         return load_runnable(spec)
     recording = load(spec)
     _warn(spec, recording.damage)

@@ -30,7 +30,7 @@ def write(comparison: Comparison) -> str:
 
 
 def _add(suite: ElementTree.Element, finding: Finding) -> None:
-    name = _clean(f"{finding.kind} {finding.event} {finding.where}".strip())
+    name = _clean(" ".join(filter(None, (finding.kind, finding.event, finding.where))))
     place = _clean(f"input {finding.input}: {'/'.join(finding.run)}")
     case = ElementTree.SubElement(suite, "testcase", classname=place, name=name)
     details = to_json({"before": finding.before, "after": finding.after, "who would notice": list(finding.readers)})

@@ -43,7 +43,8 @@ def compare_recordings(
     """Compare recordings of several inputs, the first with the first and so on; as ``compare_events``.
 
     Raises:
-        ComparisonError: If one side has more inputs than the other, or they were recorded with other inputs.
+        ComparisonError: If one side has more inputs than the other, they were recorded with other inputs, or there
+            are none.
     """
     pairs = enumerate(zip_longest(before, after))
     return compare_samples((_read(number, old, new) for number, (old, new) in pairs), contract)
@@ -73,8 +74,14 @@ class Samples:
 
 
 def compare_samples(samples: Iterable[Samples], contract: Contract | None = None) -> Comparison:
-    """Compare recordings of several inputs, with the old side's repetitions as the measure of noise."""
+    """Compare recordings of several inputs, with the old side's repetitions as the measure of noise.
+
+    Raises:
+        ComparisonError: If there are none: what compared nothing must not say that all is the same.
+    """
     parts = [_compared(number, sample, contract) for number, sample in enumerate(samples)]
+    if not parts:
+        raise ComparisonError("there is nothing to compare: neither side ran on any input")
     findings = sorted((one for part in parts for one in part.findings), key=_gravity)
     return Comparison(
         findings=tuple(findings),

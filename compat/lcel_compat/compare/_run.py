@@ -77,6 +77,7 @@ async def acompare(
         The comparison, with timings. An exception that a side raises is an outcome, and compared.
 
     Raises:
+        ComparisonError: If there are no inputs.
         UncopyableInputError: If an input cannot be copied and there is no ``input_factory``.
         ValueError: If ``repeats`` is negative.
     """
