@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
@@ -61,19 +60,6 @@ def apart_face(graph: Any) -> Runnable[Any, Any]:
     return face
 
 
-@dataclass(slots=True, kw_only=True)
-class Show:
-    """One run of the face.
-
-    Attributes:
-        beside: What the graph runs with.
-        chain: The chain's structure, with this run's steps in it.
-    """
-
-    beside: Apart
-    chain: Runnable[Any, Any]
-
-
 class ApartFace(WholeFace):
     """The face of a graph that was a chain."""
 
@@ -100,14 +86,15 @@ class ApartFace(WholeFace):
 
     # One run -------------------------------------------------------------------------------------------
 
-    def _show(self, config: RunnableConfig | None, future: Callable[[], Any], *, streaming: bool) -> Show:
+    def _show(self, config: RunnableConfig | None, future: Callable[[], Any], *, streaming: bool) -> tuple[Apart, Any]:
+        """What the graph runs with, and the chain's structure with a run's steps in it."""
         board = Board(self._seats, self._handlers, self._passed_by, future)
         silent = muted(config)
         # The steps of a chain are no supersteps, and waiting nodes are no work.
         silent["recursion_limit"] = silent.get("recursion_limit", 25) + len(self._seats)
         silent["max_concurrency"] = max(_THREADS, len(self._seats))
         beside = Apart(surroundings=Surroundings(), config=silent, scope=inside({}), streaming=streaming, board=board)
-        return Show(beside=beside, chain=self._part.build(Steps(self._seats, board)))
+        return beside, self._part.build(Steps(self._seats, board))
 
     def _checked(self, final: Any, output: Any, *, edited: bool) -> Any:
         """The face's output, if it is the graph's.
@@ -134,52 +121,44 @@ class ApartFace(WholeFace):
     # Running -------------------------------------------------------------------------------------------
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        show = self._show(config, Future, streaming=False)
-        with _Thread(self, show) as run:
+        with _Thread(self, config) as run:
+            chain = run.open(Future, streaming=False)
             run.start(input)
-            output = show.chain.invoke(input, config, **kwargs)
+            output = chain.invoke(input, config, **kwargs)
         return run.checked(output)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        show = self._show(config, asyncio.get_running_loop().create_future, streaming=False)
-        async with _Task(self, show) as run:
+        async with _Task(self, config) as run:
+            chain = run.open(asyncio.get_running_loop().create_future, streaming=False)
             run.start(input)
-            output = await show.chain.ainvoke(input, config, **kwargs)
+            output = await chain.ainvoke(input, config, **kwargs)
         return await run.checked(output)
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Generator[Any, None, None]:
-        show = self._show(config, Future, streaming=True)
-        run = _Thread(self, show)
-        run.start(input)
-        yield from run.said(show.chain.stream(input, config, **kwargs))
+        def said(chain: Any, run: _Thread) -> Any:
+            run.start(input)
+            return chain.stream(input, config, **kwargs)
 
-    async def astream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[Any, None]:
-        show = self._show(config, asyncio.get_running_loop().create_future, streaming=True)
-        run = _Task(self, show)
-        run.start(input)
-        async with aclosed(run.said(show.chain.astream(input, config, **kwargs))) as said:
-            async for chunk in said:
-                yield chunk
+        return _Thread(self, config).said(said)
+
+    def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        def said(chain: Any, run: _Task) -> Any:
+            run.start(input)
+            return chain.astream(input, config, **kwargs)
+
+        return _Task(self, config).said(said)
 
     def transform(
         self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Generator[Any, None, None]:
         """Stream a stream: the chain reads it as it comes, and the graph runs when all of it has come."""
-        show = self._show(config, Future, streaming=True)
-        run = _Thread(self, show)
-        yield from run.said(show.chain.transform(run.fed(input), config, **kwargs))
+        return _Thread(self, config).said(lambda chain, run: chain.transform(run.fed(input), config, **kwargs))
 
-    async def atransform(
+    def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncGenerator[Any, None]:
         """Stream a stream; see ``transform``."""
-        show = self._show(config, asyncio.get_running_loop().create_future, streaming=True)
-        run = _Task(self, show)
-        async with aclosed(run.said(show.chain.atransform(run.fed(input), config, **kwargs))) as said:
-            async for chunk in said:
-                yield chunk
+        return _Task(self, config).said(lambda chain, run: chain.atransform(run.fed(input), config, **kwargs))
 
 
 class _Run:
@@ -187,13 +166,24 @@ class _Run:
 
     Args:
         face: The face.
-        show: The run.
+        config: The caller's configuration.
     """
 
-    def __init__(self, face: ApartFace, show: Show) -> None:
+    def __init__(self, face: ApartFace, config: RunnableConfig | None) -> None:
         self._face = face
-        self._show = show
-        self._board = show.beside.board
+        self._config = config
+        self._board: Board
+        self._beside: Apart
+
+    def open(self, future: Callable[[], Any], *, streaming: bool) -> Any:
+        """The chain's structure, with the steps of this run in it.
+
+        Only now is looked at what surrounds the call: core may call ``stream`` in one context and iterate in another
+        (runnables/fallbacks.py).
+        """
+        self._beside, chain = self._face._show(self._config, future, streaming=streaming)
+        self._board = self._beside.board
+        return chain
 
     def _checked(self, final: Any, output: Any) -> Any:
         return self._face._checked(final, output, edited=self._board.edited)
@@ -210,7 +200,7 @@ class _Thread(_Run):
 
     def _work(self, value: Any) -> Any:
         try:
-            final = self._face._run(value, self._show.beside)
+            final = self._face._run(value, self._beside)
         except BaseException as error:
             self._board.end(error)
             raise
@@ -225,9 +215,9 @@ class _Thread(_Run):
             yield chunk
         self.start(total.value)
 
-    def said(self, chunks: Any) -> Generator[Any, None, None]:
+    def said(self, says: Callable[[Any, _Thread], Any]) -> Generator[Any, None, None]:
         """What the chain says."""
-        said = Said()
+        said, chunks = Said(), says(self.open(Future, streaming=True), self)
         with closed(chunks), self:
             for chunk in chunks:
                 yield said.add(chunk)
@@ -259,7 +249,7 @@ class _Task(_Run):
 
     def start(self, value: Any) -> None:
         """Run the graph."""
-        self._graph = self._face._arun(value, self._show.beside)
+        self._graph = self._face._arun(value, self._beside)
         self._graph.add_done_callback(self._ended)
 
     def _ended(self, graph: asyncio.Task[Any]) -> None:
@@ -273,9 +263,10 @@ class _Task(_Run):
             yield chunk
         self.start(total.value)
 
-    async def said(self, chunks: Any) -> AsyncGenerator[Any, None]:
+    async def said(self, says: Callable[[Any, _Task], Any]) -> AsyncGenerator[Any, None]:
         """What the chain says."""
-        said = Said()
+        future = asyncio.get_running_loop().create_future
+        said, chunks = Said(), says(self.open(future, streaming=True), self)
         async with aclosed(chunks), self:
             async for chunk in chunks:
                 yield said.add(chunk)

@@ -189,27 +189,30 @@ class Step(Runnable[Any, Any]):
     def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """Do the step's work while its input comes, in chunks."""
         if (attempt := self._ahead()) is None:
-            total = Sum()
-            for chunk in input:
-                total.add(chunk)
-            yield from self.stream(total.value, config, **kwargs)
-            return
+            return self._gathered(input, config, kwargs)
         self.board.begin(self.seat.name, config)
-        yield from self._chunks(attempt, attempt.runnable.transform(input, config, **kwargs), config, kwargs)
+        return self._chunks(attempt, attempt.runnable.transform(input, config, **kwargs), config, kwargs)
 
-    async def atransform(
+    def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         """Do the step's work while its input comes, in chunks."""
         if (attempt := self._ahead()) is None:
-            total = Sum()
-            async for chunk in input:
-                total.add(chunk)
-            chunks = self.astream(total.value, config, **kwargs)
-        else:
-            self.board.begin(self.seat.name, config)
-            chunks = self._achunks(attempt, attempt.runnable.atransform(input, config, **kwargs), config, kwargs)
-        async with aclosed(chunks) as said:
+            return self._agathered(input, config, kwargs)
+        self.board.begin(self.seat.name, config)
+        return self._achunks(attempt, attempt.runnable.atransform(input, config, **kwargs), config, kwargs)
+
+    def _gathered(self, input: Iterator[Any], config: Any, kwargs: dict[str, Any]) -> Iterator[Any]:
+        total = Sum()
+        for chunk in input:
+            total.add(chunk)
+        yield from self.stream(total.value, config, **kwargs)
+
+    async def _agathered(self, input: AsyncIterator[Any], config: Any, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
+        total = Sum()
+        async for chunk in input:
+            total.add(chunk)
+        async with aclosed(self.astream(total.value, config, **kwargs)) as said:
             async for chunk in said:
                 yield chunk
 
@@ -219,7 +222,7 @@ class Step(Runnable[Any, Any]):
             said = Said()
             try:
                 with closed(chunks):
-                    while (chunk := _next(chunks, attempt.around)) is not _END:
+                    for chunk in _surrounded(chunks, attempt.around):
                         said.add(chunk)
                         if not attempt.updates:
                             yield chunk
@@ -245,7 +248,7 @@ class Step(Runnable[Any, Any]):
             said = Said()
             try:
                 async with aclosed(chunks):
-                    while (chunk := await _anext(chunks, attempt.around)) is not _END:
+                    async for chunk in _asurrounded(chunks, attempt.around):
                         said.add(chunk)
                         if not attempt.updates:
                             yield chunk
@@ -358,16 +361,32 @@ class Condition(Runnable[Any, bool]):
         return bool(decided == self.number)
 
 
-def _next(chunks: Iterator[Any], around: Lent) -> Any:
-    """The next chunk, made while what the engine set for the node is set here, and not while the reader has it."""
-    with lent(around):
-        return next(chunks, _END)
+def _surrounded(chunks: Iterator[Any], around: Lent) -> Iterator[Any]:
+    """The chunks, each made while what the engine set for the node is set here, and not while the reader has it."""
+    return _lent(chunks, around) if around else chunks
 
 
-async def _anext(chunks: AsyncIterator[Any], around: Lent) -> Any:
-    """The next chunk of an asynchronous stream."""
-    with lent(around):
-        return await anext(chunks, _END)
+def _lent(chunks: Iterator[Any], around: Lent) -> Iterator[Any]:
+    while True:
+        with lent(around):
+            chunk = next(chunks, _END)
+        if chunk is _END:
+            return
+        yield chunk
+
+
+def _asurrounded(chunks: AsyncIterator[Any], around: Lent) -> AsyncIterator[Any]:
+    """The same for an asynchronous stream."""
+    return _alent(chunks, around) if around else chunks
+
+
+async def _alent(chunks: AsyncIterator[Any], around: Lent) -> AsyncIterator[Any]:
+    while True:
+        with lent(around):
+            chunk = await anext(chunks, _END)
+        if chunk is _END:
+            return
+        yield chunk
 
 
 _END: Final = object()

@@ -17,6 +17,7 @@ from langchain_core.runnables import (
     RunnableParallel,
     RunnablePassthrough,
 )
+from langgraph.checkpoint.memory import InMemorySaver
 from typing_extensions import TypedDict
 
 from lcel_adapters import ChainGraph, FaceError, FaceInterruptError, as_lcel, as_node, from_lcel
@@ -210,8 +211,8 @@ def test_a_function_in_a_nodes_place(colour: Colour, how: str) -> None:
     graph = from_lcel(_named()).replace_node("context_retriever", find)
     (old,), (new,) = _runs(_named(), "parrots", colour, how), _runs(_face(graph), "parrots", colour, how)
     before, after = _outline(old), _outline(new)
-    shelf = (("main", "seq:step:1"), "Shelf", [])
-    found = (("main", "seq:step:1"), "context_retriever", [(("main",), "Shelf", [])])
+    shelf: Any = (("main", "seq:step:1"), "Shelf", [])
+    found: Any = (("main", "seq:step:1"), "context_retriever", [(("main",), "Shelf", [])])
     assert str(after) == str(before).replace(str(shelf), str(found))
 
 
@@ -263,7 +264,12 @@ def test_an_added_node_is_a_run_beside_the_steps(colour: Colour) -> None:
     """A node that is no step of the chain is shown under the root, without a number; the steps keep theirs."""
     seen: list[Any] = []
     graph = from_lcel(chat_chain())
-    graph.add_node("log", lambda state: seen.append(state["prompt_result"]) or {})
+
+    def log(state: Any) -> Any:
+        seen.append(state["prompt_result"])
+        return {}
+
+    graph.add_node("log", log)
     graph.add_edge("prompt", "log")
     (root,) = _runs(_face(graph), {"topic": "x"}, colour)
     assert {(run["name"], *run["tags"]) for run in root["runs"]} >= {("log",), ("StrOutputParser", "seq:step:3")}
@@ -387,16 +393,15 @@ def test_two_faces_over_one_graph(colour: Colour) -> None:
 
 def test_a_thread_keeps_the_state_of_each_step(colour: Colour) -> None:
     """With a saver and a thread each superstep is saved, and the face streams nevertheless; without one nothing is."""
-    from langgraph.checkpoint.memory import InMemorySaver
-
-    graph = from_lcel(chat_chain()).compile(checkpointer=InMemorySaver())
-    face, config = as_lcel(graph), {"configurable": {"thread_id": "1"}}
+    saver = InMemorySaver()
+    graph = from_lcel(chat_chain()).compile(checkpointer=saver)
+    face, config = as_lcel(graph), RunnableConfig(configurable={"thread_id": "1"})
     assert [text for text in colour.observe_stream(face, {"topic": "x"}, config) if text][:2] == ["A", " parrot"]
     steps = [set(state.values) for state in graph.get_state_history(config)]
     assert steps[0] == {"input", "prompt_result", "model_result", "output"}
     assert len(steps) == 5
     colour.invoke(face, {"topic": "x"})
-    assert len(list(graph.checkpointer.list(None))) == 5
+    assert len(list(saver.list(None))) == 5
 
 
 def _left() -> list[str]:
@@ -425,8 +430,7 @@ async def _for_ever(value: Any) -> Any:
 
 
 async def _first(chunks: Any) -> Any:
-    async for chunk in chunks:
-        return chunk
+    return await anext(aiter(chunks))
 
 
 def test_cancellation_ends_the_graph() -> None:

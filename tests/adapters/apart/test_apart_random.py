@@ -20,6 +20,7 @@ from langchain_core.runnables import (
 from lcel_adapters import as_lcel, from_lcel
 from tests.adapters.face.test_face_random import CHAINS, SOUND, Make
 from tests.adapters.face.watch import assert_same_runnable
+from tests.support.colours import ASYNC
 
 
 def _forked(one: Make, two: Make) -> Make:
@@ -45,7 +46,7 @@ def _texts(part: Any) -> list[str]:
 
 def _gathered(one: Make, two: Make) -> Make:
     """``assign`` onto a parallel, and a function that gathers both."""
-    join = RunnableLambda(lambda all: all["first"] + all["second"], name="join")
+    join: Any = RunnableLambda(lambda all: all["first"] + all["second"], name="join")
     return lambda: RunnableParallel(first=one()) | RunnablePassthrough.assign(second=_first() | two()) | join
 
 
@@ -55,7 +56,7 @@ def _first() -> Runnable[Any, Any]:
 
 def _nested(one: Make, two: Make) -> Make:
     """Branches in branches, with names and tags around sequences."""
-    long = RunnableLambda(lambda text: len(text) > 4, name="long")
+    long: Any = RunnableLambda(lambda text: len(text) > 4, name="long")
     return lambda: RunnableBranch(
         (long, (RunnablePassthrough() | one()).with_config(tags=["inner"], run_name="inner")),
         RunnableBranch((lambda text: "c" in text, two()), RunnablePassthrough()),
@@ -105,12 +106,5 @@ def test_a_few_composed_at_random(make: Make, depth: int | None) -> None:
 def test_parallels_that_stream(one: Make, two: Make) -> None:
     """A generator after a parallel reads the parallel's own chunks, as they come."""
     make = _forked(one, two)
-    whole, apart = (ASYNC_TEXT(runnable) for runnable in (make(), _apart(make, None)()))
-    assert sorted(whole) == sorted(apart)
-
-
-def ASYNC_TEXT(runnable: Any) -> str:
-    """All that a runnable streams, as one text."""
-    from tests.support.colours import ASYNC
-
-    return "".join(str(part) for part in ASYNC.observe_stream(runnable, "ab cd"))
+    whole, apart = (ASYNC.observe_stream(each, "ab cd") for each in (make(), _apart(make, None)()))
+    assert sorted("".join(map(str, whole))) == sorted("".join(map(str, apart)))

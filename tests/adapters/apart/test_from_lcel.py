@@ -97,11 +97,12 @@ def test_depth_says_how_far(depth: int, nodes: list[str] | None) -> None:
 
 def test_what_stays_whole() -> None:
     """A branch at the end of a parallel's branch, and a parallel at the end of a branch's, are nodes of their own."""
-    branch = RunnableBranch((bool, RunnableParallel(a=RunnablePassthrough())), RunnablePassthrough())
+    branch: Any = RunnableBranch((bool, RunnableParallel(a=RunnablePassthrough())), RunnablePassthrough())
     assert list(from_lcel(branch).nodes) == ["decision", "case_1_parallel", "default_passthrough"]
-    parallel = RunnableParallel(key=RunnablePassthrough() | RunnableBranch((bool, str), repr))
+    cases: Any = RunnableBranch((bool, str), repr)
+    parallel: Any = RunnableParallel(key=RunnablePassthrough() | cases)
     assert list(from_lcel(parallel).nodes) == ["key_passthrough", "key_branch"]
-    retried = RunnablePassthrough() | RunnablePassthrough().with_retry()
+    retried: Any = RunnablePassthrough() | RunnablePassthrough().with_retry()
     assert list(from_lcel(retried).nodes) == ["passthrough", "passthrough_2"]
 
 
