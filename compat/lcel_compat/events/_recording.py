@@ -128,10 +128,11 @@ class RunReader:
 
     def __init__(self, input: Any, reader: _Reader) -> None:
         self.input = input
-        self.times = array("d")
+        self.times: array[float] = array("d")
         self.ended: Ended = "cut"
-        self.error_type = self.error_message = ""
-        self.duration = 0.0
+        self.error_type: str = ""
+        self.error_message: str = ""
+        self.duration: float = 0.0
         self._reader = reader
         self._lines: deque[Line] = deque()
 
