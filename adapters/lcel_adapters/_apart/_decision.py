@@ -48,6 +48,11 @@ class Follow:
     key: str
     ways: Mapping[str, tuple[str, ...]]
 
+    @property
+    def ends(self) -> list[str]:
+        """All nodes that it may go to."""
+        return [name for way in self.ways.values() for name in way]
+
     def __call__(self, state: Mapping[str, Any]) -> list[str]:
         """The nodes to go to.
 

@@ -15,21 +15,37 @@ from lcel_compat.errors import InvalidGraphError
 
 
 class ChainGraph(StateGraph[Any, Any, Any, Any]):
-    """A graph that was a chain; made by ``from_lcel``, and edited as any builder.
+    """A graph that was a chain; ``from_lcel`` makes one with all its nodes and edges.
+
+    Args:
+        state: The state's schema: ``input``, the keys that the steps write, and any others; ``None`` to make one.
+        chain: The chain.
+        depth: How far it is taken apart; see ``from_lcel``.
 
     Attributes:
         chain: The chain.
+        depth: How far it was taken apart.
         part: What became of its parts.
         result: Where in the final state the chain's output is.
-        depth: How far it was taken apart.
+        steps: What each node of the chain runs, by name.
+        inputs: The input mapping of each.
+        paths: The paths of the conditional edges, by the node that decides.
+        ends: What the chain's end comes after.
     """
 
-    def __init__(self, state: Any, chain: Runnable[Any, Any], *, depth: int | None) -> None:
-        super().__init__(state)
+    def __init__(self, state: Any, chain: Runnable[Any, Any], *, depth: int | None = None) -> None:
+        from lcel_adapters._apart._take import taken_apart
+
+        apart = taken_apart(chain, depth)
+        super().__init__(apart.state if state is None else state)
         self.chain = chain
         self.depth = depth
-        self.part: Part
-        self.result: Value
+        self.part: Part = apart.part
+        self.result: Value = apart.result
+        self.steps = {leaf.name: leaf.runnable for leaf in apart.leaves}
+        self.inputs = {leaf.name: leaf.input for leaf in apart.leaves}
+        self.paths = apart.ways
+        self.ends = apart.ends
 
     def replace_node(self, name: str, action: Any, **options: Any) -> Self:
         """Let a node do something else, where it stands.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -52,16 +52,69 @@ def from_lcel(chain: Any, *, depth: int | None = None) -> ChainGraph:
         TypeError: If it is no chain.
         ValueError: If ``depth`` is negative.
     """
+    graph = ChainGraph(None, coerce_to_runnable(chain), depth=depth)
+    found = list(leaves(graph.part))
+    for leaf in found:
+        graph.add_node(leaf.name, as_node(leaf.runnable, input=leaf.input, output=leaf.output))
+    for leaf in found:
+        for start, stream in edges(leaf.after):
+            graph.add_edge(start, leaf.name, stream=stream)
+    for decision, path in graph.paths.items():
+        graph.add_conditional_edges(decision, path, path.ends)
+    for start, _ in edges(graph.ends):
+        graph.add_edge(start, END)
+    return graph
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenApart:
+    """What becomes of a chain.
+
+    Attributes:
+        state: A schema with all keys.
+        part: What becomes of its parts.
+        result: Where its output is.
+        ends: What the end comes after.
+        leaves: Its nodes.
+        ways: The paths of its conditional edges, by the node that decides.
+    """
+
+    state: Any
+    part: Part
+    result: Value
+    ends: After
+    leaves: tuple[Leaf, ...]
+    ways: Mapping[str, Follow]
+
+
+def taken_apart(chain: Runnable[Any, Any], depth: int | None) -> TakenApart:
+    """Take a chain apart; see ``from_lcel``."""
     if depth is not None and depth < 0:
         raise ValueError(f"from_lcel: depth={depth!r}, but it has to be 0 or more, or None for all.")
-    whole = coerce_to_runnable(chain)
-    inner = unbound(whole)[1]
+    inner = unbound(chain)[1]
     taker = _Taker()
     start = _Here(given=Key(INPUT), after=After(names=(START,)), key=OUTPUT)
-    depth_left = -1 if depth is None else depth
-    apart = taker.opens(inner, start, depth_left)
-    taken = taker.take(inner if apart else whole, start, depth_left)
-    return taker.graph(whole, taken, depth)
+    left = -1 if depth is None else depth
+    taken = taker.take(inner if taker.opens(inner, start, left) else chain, start, left)
+    state = TypedDict("ChainState", dict.fromkeys(taker.keys, Any), total=False)  # type: ignore[misc]  # as it runs
+    return TakenApart(
+        state=state,
+        part=taken.part,
+        result=taken.value,
+        ends=taken.ends,
+        leaves=tuple(leaves(taken.part)),
+        ways=taker.ways,
+    )
+
+
+def edges(after: After) -> Iterator[tuple[Any, bool]]:
+    """The starts of the edges into a node, and whether each streams."""
+    if after.chosen:
+        return
+    if after.every and len(after.names) > 1:
+        yield list(after.names), False
+    else:
+        yield from ((name, True) for name in after.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +195,8 @@ class _Taker:
         return self._branch(runnable, here, depth - 1)
 
     def _leaf(self, runnable: Any, here: _Here, name: str | None = None) -> _Taken:
-        name = free(f"{here.prefix}{name or label(runnable)}", [*self._taken(), here.key or ""])
+        name = name or label(runnable)
+        name = free(name if name.startswith(here.prefix) else f"{here.prefix}{name}", [*self._taken(), here.key or ""])
         key = self._key(here.key or f"{name}_result")
         leaf = Leaf(name=name, runnable=runnable, input=mapping(here.given), output=key, after=here.after)
         self.found.append(leaf)
@@ -201,22 +255,6 @@ class _Taker:
             self.keys.append(key)
         return key
 
-    def graph(self, chain: Runnable[Any, Any], taken: _Taken, depth: int | None) -> ChainGraph:
-        """The builder of what was taken apart."""
-        state = TypedDict("ChainState", dict.fromkeys(self.keys, Any), total=False)  # type: ignore[misc]  # as it runs
-        graph = ChainGraph(state, chain, depth=depth)
-        graph.part, graph.result = taken.part, taken.value
-        for leaf in self.found:
-            graph.add_node(leaf.name, as_node(leaf.runnable, input=leaf.input, output=leaf.output))
-        for leaf in self.found:
-            for start, stream in _edges(leaf.after):
-                graph.add_edge(start, leaf.name, stream=stream)
-        for decision, follow in self.ways.items():
-            graph.add_conditional_edges(decision, follow, [name for way in follow.ways.values() for name in way])
-        for start, _ in _edges(taken.ends):
-            graph.add_edge(start, END)
-        return graph
-
 
 def _kind(runnable: Any) -> type:
     """The class of a runnable, without type arguments; a subclass may do anything and is another kind."""
@@ -226,13 +264,3 @@ def _kind(runnable: Any) -> type:
 
 def _way(number: str) -> str:
     return number if number == DEFAULT else f"case_{number}"
-
-
-def _edges(after: After) -> Iterator[tuple[Any, bool]]:
-    """The starts of the edges into a node, and whether each streams."""
-    if after.chosen:
-        return
-    if after.every and len(after.names) > 1:
-        yield list(after.names), False
-    else:
-        yield from ((name, True) for name in after.names)

@@ -62,8 +62,9 @@ class Assigned:
 
     def source(self, state: str) -> str:
         """The expression that makes it, in Python."""
-        added = ", ".join(f"{key!r}: {value.source(state)}" for key, value in self.added.values)
-        return "{" + f"**{self.base.source(state)}, {added}" + "}"
+        base = self.base.source(state)
+        inner = f"**{base}" if isinstance(self.base, Key) else base[1:-1]
+        return "{" + f"{inner}, {self.added.source(state)[1:-1]}" + "}"
 
 
 Value: TypeAlias = Key | Keys | Assigned

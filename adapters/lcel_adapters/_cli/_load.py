@@ -38,6 +38,16 @@ def load_runnable(spec: str) -> Runnable[Any, Any]:
     return _runnable(spec, _find(spec, _import(place), path))
 
 
+def is_factory(spec: str) -> bool:
+    """Whether what `MODULE:OBJECT` names has to be called to have a runnable.
+
+    Raises:
+        CannotRunError: If there is nothing of that name.
+    """
+    place, _, path = spec.rpartition(":")
+    return not isinstance(_find(spec, _import(place), path), Runnable)
+
+
 def read_json(text: str, *, option: str) -> Any:
     """The value of an option: JSON, `@FILE` with JSON in it, or `-` for JSON on standard input.
 

@@ -207,3 +207,23 @@ def record(
         make_console().print(_record.summary(job, tally))
         if tally.failed:
             raise typer.Exit(RUN_FAILED)
+
+
+@app.command(epilog="Example: lcel-compat eject my_app:chain -o my_graph.py")
+def eject(
+    chain: Annotated[
+        str, typer.Argument(metavar="MODULE:CHAIN", help="The chain, or what makes it; FILE.py:CHAIN also works.")
+    ],
+    depth: Annotated[
+        int | None, typer.Option(min=0, help="How many levels of the chain's structure become graph; all, if not said.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.py", help="A new file; else standard output.")
+    ] = None,
+) -> None:
+    """Write the Python source of the graph that a chain becomes, to be edited from there."""
+    from lcel_adapters._cli import eject as ejected
+    from lcel_adapters._cli._console import outcome
+
+    with outcome():
+        ejected.write(ejected.eject(chain, depth=depth), output)
