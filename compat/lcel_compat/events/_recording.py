@@ -182,7 +182,7 @@ class _Reader:
     """Hands out the lines of a recording to the runs that they belong to."""
 
     def __init__(self, source: Path | str, damage: list[str] | None = None) -> None:
-        self.damage = Damage([] if damage is None else damage)
+        self.damage: Damage = Damage([] if damage is None else damage)
         self.programs: dict[str, str] = {}
         self.created = ""
         self._where = source if isinstance(source, Path) else "the recording"
