@@ -184,9 +184,9 @@ class _Reader:
     def __init__(self, source: Path | str, damage: list[str] | None = None) -> None:
         self.damage: Damage = Damage([] if damage is None else damage)
         self.programs: dict[str, str] = {}
-        self.created = ""
-        self._where = source if isinstance(source, Path) else "the recording"
-        self._lines = read_lines(source, "recording", self.damage)
+        self.created: str = ""
+        self._where: Path | str = source if isinstance(source, Path) else "the recording"
+        self._lines: Iterator[Line] = read_lines(source, "recording", self.damage)
         self._open: dict[int, RunReader] = {}
         self._begun: deque[RunReader] = deque()
 
