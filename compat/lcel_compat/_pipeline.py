@@ -55,9 +55,11 @@ class StreamableNode(Protocol):
 
     def chunks(self, pieces: Iterator[Piece], config: RunnableConfig | None = None) -> Iterator[Any]:
         """The chunks of its result, made while the pieces of its state come."""
+        raise NotImplementedError
 
     def achunks(self, pieces: AsyncIterator[Piece], config: RunnableConfig | None = None) -> AsyncIterator[Any]:
         """The same, asynchronously."""
+        raise NotImplementedError
 
     def update(self, result: Any) -> Any:
         """The update of the state, out of the sum of the chunks."""
@@ -292,12 +294,12 @@ def _hits(at: Breakpoints, name: str) -> bool:
 
 def _reads(node: Node) -> frozenset[str]:
     one = streamable(node.body)
-    return (one and one.reads) or frozenset()
+    return frozenset() if one is None else one.reads or frozenset()
 
 
 def _writes(node: Node) -> str:
     one = streamable(node.body)
-    return (one and one.writes) or ""
+    return "" if one is None else one.writes or ""
 
 
 _END: Final = object()

@@ -160,6 +160,7 @@ class Seating(Protocol):
     @property
     def waits(self) -> bool:
         """Whether some of what stands for nodes waits for others to be done."""
+        raise NotImplementedError
 
     def __call__(self, leaf: Leaf) -> Any:
         """What stands for a node."""

@@ -44,6 +44,7 @@ class Shows(Protocol):
 
     def shown(self, beside: Beside, given: RunnableConfig) -> RunnableNode:
         """The runnable from state to update that the caller sees run."""
+        raise NotImplementedError
 
 
 class FunctionPlace:
@@ -87,7 +88,7 @@ class OrderPlace(Runnable[Any, Any]):
     """
 
     def __init__(self, name: str, work: Shows) -> None:
-        self.name: str = name
+        self.name = name
         self.work = work
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
@@ -115,7 +116,7 @@ class OrderPlace(Runnable[Any, Any]):
     def _order(self, node: RunnableNode, state: Any, beside: Apart, answer: Any) -> Order:
         around = beside.surroundings.added()
         return Order(
-            name=self.name,
+            name=str(self.name),
             runnable=node.bound,
             updates=node.output is None,
             value=node.select(state),

@@ -9,12 +9,12 @@ from typing import Any, Final
 from langchain_core.runnables import Runnable, RunnableBranch, RunnableParallel, RunnableSequence
 from langchain_core.runnables.base import RunnableBinding, coerce_to_runnable
 from langchain_core.runnables.passthrough import RunnableAssign
-from typing_extensions import TypedDict
 
 from lcel_adapters._apart._decision import Decision, Follow
 from lcel_adapters._apart._graph import ChainGraph
 from lcel_adapters._apart._names import free, label, word
 from lcel_adapters._apart._parts import DEFAULT, After, Assign, Bound, Branch, Fork, Leaf, Part, Steps, leaves
+from lcel_adapters._apart._state import state_of
 from lcel_adapters._apart._values import Assigned, Key, Keys, Value, mapping
 from lcel_adapters._face._lcel import unbound
 from lcel_adapters._node import as_node
@@ -96,9 +96,8 @@ def taken_apart(chain: Runnable[Any, Any], depth: int | None) -> TakenApart:
     start = _Here(given=Key(INPUT), after=After(names=(START,)), key=OUTPUT)
     left = -1 if depth is None else depth
     taken = taker.take(inner if taker.opens(inner, start, left) else chain, start, left)
-    state = TypedDict("ChainState", dict.fromkeys(taker.keys, Any), total=False)  # type: ignore[misc]  # as it runs
     return TakenApart(
-        state=state,
+        state=state_of(*taker.keys),
         part=taken.part,
         result=taken.value,
         ends=taken.ends,

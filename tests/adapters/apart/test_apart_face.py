@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
 import time
 from collections.abc import Callable
@@ -137,6 +138,16 @@ def test_schemas_are_the_chains() -> None:
     assert face.get_output_jsonschema() == chain.get_output_jsonschema()
     assert face.get_name() == chain.get_name()
     assert "as_lcel(" in repr(face)
+
+
+def test_the_face_can_be_pickled(colour: Colour) -> None:
+    """What comes out of pickle is the chain's face still, bound as it was."""
+
+    def chain() -> Any:
+        return chat_chain(StreamingChat(message_id="1")).with_config(run_name="rag")
+
+    face = pickle.dumps(_apart(chain)())
+    assert_same_runnable(chain, lambda: pickle.loads(face), {"topic": "x"})
 
 
 def test_a_failure_in_mid_stream() -> None:

@@ -68,9 +68,8 @@ def test_an_assignment_reads_what_it_adds_to() -> None:
 
 def test_a_branch_is_a_node_that_decides(colour: Colour) -> None:
     """The decision is in the state, a conditional edge follows it, and all ways end in one key."""
-    branch = RunnableBranch(
-        (lambda text: len(text) > 3, RunnableLambda(str.upper)), RunnablePassthrough() | RunnableLambda(str.lower)
-    )
+    lower: Any = RunnablePassthrough() | RunnableLambda(str.lower)
+    branch: Any = RunnableBranch((lambda text: len(text) > 3, RunnableLambda(str.upper)), lower)
     graph = from_lcel(branch | RunnableLambda(str.title))
     assert list(graph.nodes) == ["decision", "case_1_upper", "default_passthrough", "default_lower", "title"]
     state = colour.invoke(graph.compile(), {"input": "abcd"})
@@ -80,7 +79,7 @@ def test_a_branch_is_a_node_that_decides(colour: Colour) -> None:
 
 def test_parts_with_a_name_of_their_own_are_opened_too() -> None:
     """A sequence with ``run_name``, tags or metadata is structure; one with arguments or callbacks stays whole."""
-    inner = RunnablePassthrough() | RunnableLambda(str)
+    inner: Any = RunnablePassthrough() | RunnableLambda(str)
     assert len(from_lcel(RunnablePassthrough() | inner.with_config(tags=["a"], run_name="b")).nodes) == 3
     assert list(from_lcel(RunnablePassthrough() | inner.bind(stop=["x"])).nodes) == ["passthrough", "chain"]
     assert len(from_lcel(RunnablePassthrough() | inner.with_config(configurable={"a": 1})).nodes) == 2
