@@ -99,6 +99,7 @@ def held_back(work: Coroutine[Any, Any, None], mailboxes: Sequence[Mailbox]) -> 
     A stream writer cannot wait where it is called. A node that writes in a loop is held at the next thing it awaits,
     whatever that is.
     """
+    pending: Any = None
     try:
         pending = work.send(None)
         while True:
@@ -113,3 +114,5 @@ def held_back(work: Coroutine[Any, Any, None], mailboxes: Sequence[Mailbox]) -> 
                 pending = work.send(value)
     except StopIteration:
         return
+    finally:
+        pending = None  # a failed future holds its error, the error this frame: a circle that would keep the state

@@ -58,13 +58,15 @@ def attempts(scope: TaskScope, attempt: Callable[[], Steps]) -> Steps:
             return
         except Exception as raised:
             error = converted(raised)
-            if isinstance(error, GraphBubbleUp):
-                raise error from error.__cause__
             failed += 1
-            seconds = retry_after(task.node.retry, error, failed, random.random)
-            if seconds is None:
-                raise error from error.__cause__
-            logger.info("Node %r failed and is tried again in %.2f s: %r", task.name, seconds, error)
+            try:
+                bubbles = isinstance(error, GraphBubbleUp)
+                seconds = None if bubbles else retry_after(task.node.retry, error, failed, random.random)
+                if seconds is None:
+                    raise error from error.__cause__
+            finally:
+                del error  # its traceback holds on to this frame
+            logger.info("Node %r failed and is tried again in %.2f s: %r", task.name, seconds, raised)
             yield colour.sleep(seconds, scope.frame.session)
             if scope.frame.session.abandoned:
                 raise

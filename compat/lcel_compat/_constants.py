@@ -29,6 +29,8 @@ PUSH: Final = "__pregel_push"
 TASK_ID: Final = "__pregel_task_id"
 """The key of ``config["configurable"]`` by which one of LangGraph's own graphs knows that it runs in a node: it then
 answers with its state, and its namespace continues the node's."""
+CHECKPOINTER: Final = "__pregel_checkpointer"
+"""The key of ``config["configurable"]`` under which one of LangGraph's graphs is lent a saver, and lends one."""
 ERROR: Final = "__error__"
 """The special write under which a failed task's exception is reported."""
 ERROR_SOURCE: Final = "__error_source_node__"

@@ -1,7 +1,8 @@
 """What code inside a node can find out about where it runs.
 
 One context variable holds the node that is running. Threads that core starts, and asyncio's tasks, inherit it; that is
-how a graph called inside a node knows its parent, and nothing has to travel through the user's configuration.
+how a graph called inside a node knows its parent. Through the user's configuration travels the task's id alone, by
+which a call with a configuration of its own is told from one with the node's.
 """
 
 from __future__ import annotations
@@ -100,13 +101,11 @@ current_task: Final[ContextVar[TaskScope | None]] = ContextVar("lcel_compat_task
 """The node that is running in this context."""
 
 
-def parent_of(config: RunnableConfig) -> TaskScope | None:
-    """The node that calls a graph with this configuration, unless the configuration addresses a thread of its own."""
-    return _running(config)
+def running_with(config: RunnableConfig | None) -> TaskScope | None:
+    """The node that calls something with this configuration: one of ours, or one of LangGraph's in its place.
 
-
-def _running(config: RunnableConfig | None) -> TaskScope | None:
-    """The node that runs with this configuration: one of ours, or one of LangGraph's in its place."""
+    There is none if the configuration addresses a thread of its own: then it does not hold the task's id.
+    """
     scope, task_id = current_task.get(), config and config.get("configurable", {}).get(TASK_ID)
     if scope is not None and scope.task.id == task_id:
         return scope
@@ -123,7 +122,7 @@ def here(asked: str) -> TaskScope:
     Raises:
         RuntimeError: Outside of a node.
     """
-    scope = _running(var_child_runnable_config.get()) or current_task.get()
+    scope = running_with(var_child_runnable_config.get()) or current_task.get()
     if scope is None:
         raise RuntimeError(
             f"{asked}() was called outside of a node. Call it while a node is running; in a thread of your own, start"

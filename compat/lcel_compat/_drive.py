@@ -66,6 +66,8 @@ class AsyncRun(_Run):
         mailbox = AsyncMailbox(self._buffer if request.modes else UNLIMITED)
         session = self._session = Session(self._program, request, ASYNC, mailbox)
         conductor = session.conduct()
+        step: Instruction | None
+        reply: Any
         try:
             step = next(conductor)
             while True:
@@ -103,6 +105,9 @@ class AsyncRun(_Run):
             return
         finally:
             mailbox.clear()
+            running.clear()
+            session.leave()
+            reply = step = None  # an error that they hold would hold on to this frame
 
 
 def _stop(mailbox: Mailbox, step: Instruction) -> None:
@@ -140,6 +145,7 @@ async def _work_async(
     finally:
         running.pop(task, None)
         mailbox.post(Finished(task=task, error=error))
+        del error  # an error holds on to this frame, which holds on to it
 
 
 def _is_cancelled() -> bool:
@@ -165,6 +171,8 @@ class SyncRun(_Run):
         live = timed or request.below or not LIVE.isdisjoint({*request.modes, *request.printed})
         pool: ThreadPoolExecutor | None = None
         conductor = session.conduct()
+        step: Instruction | None
+        reply: Any
         try:
             step = next(conductor)
             while True:
@@ -203,6 +211,8 @@ class SyncRun(_Run):
             mailbox.clear()
             if pool is not None:
                 pool.shutdown(wait=True)
+            session.leave()
+            reply = step = None  # an error that they hold would hold on to this frame
 
 
 def _work_sync(session: Session, mailbox: ThreadMailbox, task: Task) -> None:

@@ -322,9 +322,12 @@ def execute(task: Task, frame: Frame) -> Steps:
             yield from attempts(scope, lambda: _attempt(task, frame, frame.node_config(scope)))
     except Exception as raised:
         error = converted(raised)
-        if not isinstance(error, ParentCommand):
-            raise error from error.__cause__
-        yield from _commanded(error.command, task, frame, config)
+        try:
+            if not isinstance(error, ParentCommand):
+                raise error from error.__cause__
+            yield from _commanded(error.command, task, frame, config)
+        finally:
+            del error  # its traceback holds on to this frame
 
 
 def _attempt(task: Task, frame: Frame, config: RunnableConfig) -> Steps:

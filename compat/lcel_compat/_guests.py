@@ -29,7 +29,7 @@ from weakref import WeakKeyDictionary
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 
-from lcel_compat._constants import INTERRUPT, NAMESPACE_SEPARATOR
+from lcel_compat._constants import CHECKPOINTER, INTERRUPT, NAMESPACE_SEPARATOR
 from lcel_compat._core import var_child_runnable_config
 from lcel_compat._foreign import adopted
 from lcel_compat._log import Namespace, Pushed
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 SEND: Final = "__pregel_send"
 READ: Final = "__pregel_read"
 CALL: Final = "__pregel_call"
-CHECKPOINTER: Final = "__pregel_checkpointer"
 STREAM: Final = "__pregel_stream"
 RESUMING: Final = "__pregel_resuming"
 REPLAY_STATE: Final = "__pregel_replay_state"

@@ -16,9 +16,8 @@ from typing import Any, Final, cast
 from langchain_core.runnables import RunnableConfig
 
 from lcel_compat._begin import Continued
-from lcel_compat._constants import INTERRUPT
+from lcel_compat._constants import CHECKPOINTER, INTERRUPT
 from lcel_compat._guests import (
-    CHECKPOINTER,
     DURABILITY,
     REPLAY_STATE,
     RESUME_MAP,

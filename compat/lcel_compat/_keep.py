@@ -15,6 +15,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from copy import copy
 from dataclasses import dataclass, field
@@ -53,20 +54,21 @@ class ThreadQueue:
         self._open: deque[Future[Any]] = deque()
         self._failed = False
 
-    def add(self, job: Job) -> None:
-        """Do this when what came before is done."""
+    def add(self, job: Job, what: str = "what a run did") -> None:
+        """Do this when what came before is done; ``what`` it is, for the error's note."""
         self.check()
         self._pool = self._pool or ThreadPoolExecutor(1, "lcel-compat-saver")
-        self._open.append(self._pool.submit(copy_context().run, self._do, job))
+        self._open.append(self._pool.submit(copy_context().run, self._do, job, what))
 
-    def _do(self, job: Job) -> None:
+    def _do(self, job: Job, what: str) -> None:
         """Do a job, unless one before it failed: a checkpoint without the one before it would be of no use."""
         if self._failed:
             return
         try:
             job()
-        except BaseException:
+        except BaseException as error:
             self._failed = True
+            _say_what(error, what)
             raise
 
     @property
@@ -94,13 +96,13 @@ class TaskQueue:
     """Does jobs one after the other in a task of the event loop, while the run goes on."""
 
     def __init__(self) -> None:
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[tuple[Job, str]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
-    def add(self, job: Job) -> None:
-        """Do this when what came before is done."""
+    def add(self, job: Job, what: str = "what a run did") -> None:
+        """Do this when what came before is done; ``what`` it is, for the error's note."""
         self.check()
-        self._jobs.append(job)
+        self._jobs.append((job, what))
         if self._worker is None:
             self._worker = asyncio.get_running_loop().create_task(self._work(), name="lcel-compat-saver")
 
@@ -125,11 +127,14 @@ class TaskQueue:
         """There is nothing to let go."""
 
     async def _work(self) -> None:
+        what = ""
         try:
             while self._jobs:
-                await self._jobs.popleft()()
-        except BaseException:
+                job, what = self._jobs.popleft()
+                await job()
+        except BaseException as error:
             self._jobs.clear()
+            _say_what(error, what)
             raise  # whoever looks at the worker next finds it
         self._worker = None
 
@@ -232,7 +237,8 @@ class Keeper:
         arguments = [config, to_wire_writes([(name, self._as_it_is(value)) for name, value in writes]), task_id]
         if takes_paths(self.saver, self.colour):
             arguments.append("" if task is None else path_text(task.path))
-        self.queue.add(lambda: self.ask("put_writes", *arguments))
+        who = "what came in" if task is None else f"what node {task.name!r} wrote"
+        self.queue.add(lambda: self.ask("put_writes", *arguments), f"{who} to {', '.join(dict(writes))}")
 
     def advance(self, machine: Machine, source: str) -> None:
         """A superstep is applied: make its checkpoint, and save it unless that waits for the end of the run."""
@@ -271,7 +277,8 @@ class Keeper:
         checkpoint = ledger.checkpoint(None, self._values)
         config = patched(self.config, checkpoint_ns=self.namespace)
         metadata = self.metadata
-        self.queue.add(lambda: self.ask("put", config, checkpoint, metadata, versions))
+        what = f"the checkpoint of step {self.metadata['step']}"
+        self.queue.add(lambda: self.ask("put", config, checkpoint, metadata, versions), what)
         self.before = self.config if self.config["configurable"].get("checkpoint_id") else None
         self.config = patched(config, checkpoint_id=ledger.id)
         self._saved = ledger.id
@@ -315,6 +322,12 @@ class Replay:
         before = {"configurable": {"checkpoint_id": self.checkpoint_id}}
         found = yield keeper.colour.listed(keeper.saver, keeper.config, before=before, limit=1)
         return found[0] if found else None
+
+
+def _say_what(error: BaseException, what: str) -> None:
+    remedy = " Values that the saver cannot write do not belong in the state." if isinstance(error, TypeError) else ""
+    with suppress(Exception):  # an exception may refuse to be changed
+        error.add_note(f"While saving {what}.{remedy}")
 
 
 def takes_paths(saver: BaseCheckpointSaver[Any], colour: Colour) -> bool:

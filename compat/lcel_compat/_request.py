@@ -14,7 +14,6 @@ from lcel_compat._program import Program
 from lcel_compat._sink import Sink, parts, placed_form
 from lcel_compat.modes import EventFilter
 from lcel_compat.modes.events import EVERYTHING
-from lcel_compat.policies import CachePolicy, RetryPolicy
 from lcel_compat.runtime import RunControl
 from lcel_compat.types import Durability
 
@@ -35,8 +34,6 @@ class Settings:
         cache: What keeps the writes of nodes with a cache policy.
         context_schema: The class of what callers pass as ``context``.
         step_timeout: How long a superstep may take, in seconds.
-        retry: How nodes that do not say it are tried again.
-        cached: How nodes that do not say it are cached.
     """
 
     saver: BaseCheckpointSaver[Any] | None = None
@@ -45,8 +42,6 @@ class Settings:
     cache: BaseCache[Any] | None = None
     context_schema: Any = None
     step_timeout: float | None = None
-    retry: tuple[RetryPolicy, ...] = ()
-    cached: CachePolicy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from uuid import uuid4
 
 from lcel_compat._answers import Answers, common_answer, given_to
 from lcel_compat._begin import Continued, begin_saved, begin_unsaved
+from lcel_compat._caching import look_up, remember
 from lcel_compat._capture import Capture, RunAbandoned, install, is_marked
 from lcel_compat._constants import INTEGRATION, NAMESPACE_SEPARATOR, RESUME, TASK_ID, TASK_SEPARATOR
 from lcel_compat._context import TaskScope
@@ -40,16 +41,12 @@ from lcel_compat._program import Program
 from lcel_compat._readers import RootChunks, readers
 from lcel_compat._request import Request
 from lcel_compat._runs import OwnRun, node_run, root_run
-from lcel_compat._serde import from_wire_writes, to_wire_writes
 from lcel_compat._sink import Sink
 from lcel_compat._snapshot import checkpointed
-from lcel_compat.errors import GraphBubbleUp, GraphDrained, GraphInterrupt, StepTimeoutError
+from lcel_compat.errors import GraphBubbleUp, GraphDrained, GraphInterrupt, ParentCommand, StepTimeoutError
 from lcel_compat.modes import CAPTURED
 from lcel_compat.runtime import ExecutionInfo, RunControl, Runtime, coerce_context, server_info_of
 from lcel_compat.types import Durability, Interrupt
-
-if TYPE_CHECKING:
-    from langgraph.checkpoint.base import BaseCheckpointSaver
 
 if TYPE_CHECKING:
     from langgraph.cache.base import BaseCache
@@ -116,6 +113,7 @@ class Session:
         self._name = self.config.get("run_name") or program.name
         self._limit = self.config.get("max_concurrency") or (1 << 30)
         self.mailboxes: tuple[Mailbox, ...] = (mailbox, *(sink.mailbox for sink in inherited))
+        self._write = self._writer()
         self._runtime: Runtime[Any] | None = None
         self._cache: BaseCache[Any] | None = request.settings.cache or (None if around is None else around.cache)
         self._pipes: Pipes | None = None
@@ -187,7 +185,12 @@ class Session:
             yield from _tell(root and root.on_chain_error(failure), final=True)
             if self.request.error_events:
                 yield DRAIN
-            raise failure if self.parent is None else self.parent.outward(failure)
+            if self.parent is None and isinstance(failure, ParentCommand):
+                _note(failure, f"There is no graph around {self._program.name!r} that could take the command.")
+            try:
+                raise failure if self.parent is None else self.parent.outward(failure)
+            finally:
+                del failure  # its traceback holds on to this frame
         self.output = self.machine.output()
         if root is not None:
             yield from _tell(root.on_chain_end(self.output))
@@ -213,6 +216,14 @@ class Session:
             f"A superstep of the graph {self._program.name!r} took longer than its step_timeout of {seconds} s allows;"
             f" {running} had not finished."
         )
+
+    def leave(self) -> None:
+        """The run is over; what the frame holds would otherwise stay until the garbage collector comes."""
+        self._runtime = self._pipes = None
+        for task in self.machine.tasks.values():
+            task.writes.clear()
+        if hasattr(self, "frame"):
+            del self.frame
 
     def result(self) -> Any:
         """What ``invoke`` returns: the final state, or ``None`` if nothing of the output was ever written."""
@@ -247,7 +258,7 @@ class Session:
             own: Runtime[Any] = Runtime(
                 context=coerce_context(settings.context_schema, self.request.context),
                 store=self.store,
-                stream_writer=self.frame.writer,
+                stream_writer=self._write,
                 server_info=server_info_of(self.config["configurable"]),
                 control=self.control,
             )
@@ -314,7 +325,7 @@ class Session:
             taps=foreign if capture is None else (capture,),
             streaming=streaming,
             traced=root is not None and langsmith_tracer(root.handlers) is not None,
-            writer=self._writer(),
+            writer=self._write,
             pipes=self._pipes,
         )
         return cast("ChainRun | None", root)
@@ -444,7 +455,7 @@ class Session:
         begun = self._pipes.claim() if self._pipes else ()
         machine.announce()
         if self._cache is not None:
-            yield from self._look_up(self._cache)
+            yield from look_up(self._cache, machine, self.keeper, self._colour)
         if (seconds := self.request.settings.step_timeout) is not None:
             self.deadline = time.monotonic() + seconds
         ready = deque(task for task in machine.tasks.values() if not task.writes)
@@ -508,7 +519,7 @@ class Session:
                 raise _Failed(entry.error)
             ready.append(machine.handler_of(task, entry.error))
         elif self._cache is not None and not entry.interrupts:
-            yield from self._remember(self._cache, task)
+            yield from remember(self._cache, task, self._colour)
         if self.sinks:
             yield from self._let_read()
 
@@ -528,26 +539,6 @@ class Session:
         for mailbox in self.mailboxes[1:]:
             if mailbox.full:
                 yield Call(self._colour.room(mailbox))
-
-    def _look_up(self, cache: BaseCache[Any]) -> Conduct:
-        """Tasks whose node was given the same input before need not run."""
-        machine = self.machine
-        keys = {task: task.node.cache_key(task.input) for task in machine.tasks.values() if not task.writes}
-        wanted = {(key.ns, key.key): task for task, key in keys.items() if key is not None}
-        if not wanted:
-            return
-        found = yield Call(self._colour.ask(cache, "get", tuple(wanted)))
-        for key, writes in found.items():
-            task = wanted[key]
-            task.writes.extend((name, value) for _, name, value in from_wire_writes([("", *w) for w in writes]))
-            if self.keeper is not None:
-                self.keeper.write(machine, task.id, task.writes)
-            machine.show(TaskFinished(task=task, writes=task.writes, cached=True))
-
-    def _remember(self, cache: BaseCache[Any], task: Task) -> Conduct:
-        if (key := task.node.cache_key(task.input)) is not None:
-            kept = {(key.ns, key.key): (to_wire_writes(task.writes), key.ttl)}
-            yield Call(self._colour.ask(cache, "set", kept))
 
     def _checkpoint(self, keeper: Keeper) -> Conduct:
         """A superstep is applied: it is saved."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lcel_compat._allowlist import with_allowlist
-from lcel_compat._constants import NAMESPACE_SEPARATOR
+from lcel_compat._constants import CHECKPOINTER, NAMESPACE_SEPARATOR
 from lcel_compat._execute import ASYNC, SYNC, Colour, run_async, run_sync
 from lcel_compat._keep import patched
 from lcel_compat._program import Program
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from langgraph.store.base import BaseStore
 
     from lcel_compat.graph import StateGraph
-
-_LENT = "__pregel_checkpointer"
-"""The key under which one of LangGraph's graphs is lent a saver, and lends one."""
 
 
 class Stateful:
@@ -234,15 +231,15 @@ class Stateful:
             ValueError: If a graph inside is to be changed that there is not.
         """
         given = config.get("configurable", {})
-        saver = given.get(_LENT) or self.checkpointer
+        saver = given.get(CHECKPOINTER) or self.checkpointer
         if saver is None or isinstance(saver, bool):
             raise NoCheckpointerError(
                 f"The graph {self.program.name!r} has no saver, so no thread of it has a state. Compile it with a"
                 " checkpointer."
             )
-        lent = patched(config, **{_LENT: saver})
+        lent = patched(config, **{CHECKPOINTER: saver})
         namespace = str(given.get("checkpoint_ns") or "")
-        if not namespace or _LENT in given:
+        if not namespace or CHECKPOINTER in given:
             return lent, None
         path = without_ids(namespace)
         for _, graph in self.get_subgraphs(namespace=path, recurse=True):
@@ -252,6 +249,6 @@ class Stateful:
         return lent, None
 
     def _thread(self, config: RunnableConfig, colour: Colour) -> ThreadOf:
-        saver: BaseCheckpointSaver[Any] = with_allowlist(config["configurable"][_LENT], self.builder.schemas)
-        kept = {key: value for key, value in config["configurable"].items() if key != _LENT}
+        saver: BaseCheckpointSaver[Any] = with_allowlist(config["configurable"][CHECKPOINTER], self.builder.schemas)
+        kept = {key: value for key, value in config["configurable"].items() if key != CHECKPOINTER}
         return ThreadOf(self, saver, cast("RunnableConfig", {**config, "configurable": kept}), colour)

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4, uuid5
 from langchain_core.runnables import RunnableConfig
 
 from lcel_compat import _config
-from lcel_compat._constants import END, INPUT, INTERRUPT, NAMESPACE_SEPARATOR, START, TASK_SEPARATOR
+from lcel_compat._constants import CHECKPOINTER, END, INPUT, INTERRUPT, NAMESPACE_SEPARATOR, START, TASK_SEPARATOR
 from lcel_compat._execute import Colour, Frame, Steps, written
 from lcel_compat._keep import decoded, patched, takes_paths
 from lcel_compat._ledger import Ledger, new_versions
@@ -339,7 +339,7 @@ def state_below(graph: Any, saver: Any, config: RunnableConfig, colour: Colour) 
     """The state of a graph inside another, whichever library it is of."""
     if hasattr(graph, "program"):
         return (yield from ThreadOf(graph, saver, config, colour).state(subgraphs=True))
-    return (yield colour.ask(graph, "get_state", patched(config, __pregel_checkpointer=saver), subgraphs=True))
+    return (yield colour.ask(graph, "get_state", patched(config, **{CHECKPOINTER: saver}), subgraphs=True))
 
 
 def without_ids(namespace: str) -> str:

@@ -16,7 +16,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from lcel_compat import _config
 from lcel_compat._allowlist import with_allowlist
 from lcel_compat._constants import INTERRUPT, TASK_ID
-from lcel_compat._context import TaskScope, parent_of
+from lcel_compat._context import TaskScope, running_with
 from lcel_compat._draw import Drawable
 from lcel_compat._drive import AsyncRun, SyncRun
 from lcel_compat._foreign import adopted
@@ -493,7 +493,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
 
         def begin() -> Request:
             resolved = _config.checked(_config.resolve(self.config, config, events=events))
-            parent = parent_of(resolved)
+            parent = running_with(resolved)
             resolved = resolved if parent is None else stripped(resolved)
             settings = self._settings(parent, resolved)
             given = adopted(value)
