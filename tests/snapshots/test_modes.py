@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, TypedDict
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
 from syrupy.assertion import SnapshotAssertion
 
 from lcel_adapters import as_node
@@ -16,6 +17,7 @@ from tests.support.colours import ASYNC, SYNC, Colour
 from tests.support.models import StreamingChat, chat_chain
 
 SHOWN: Final = ("values", "updates", "custom", "messages", "debug", "tasks", "events")
+SAVED: Final = "checkpoints"
 LISTS: Final = (["values"], ["updates", "messages"], ["custom", "events"], list(SHOWN))
 REPEATED: Final = 20
 
@@ -42,7 +44,7 @@ def _route(state: Desk) -> str:
     return "talk" if state["topic"] == "parrots" else END
 
 
-def _graph() -> Any:
+def _graph(saver: InMemorySaver | None = None) -> Any:
     """A function that writes, a chain, a node without update, a choice, a model, and an end."""
     builder = StateGraph(Desk)
     builder.add_node("greet", _greet)
@@ -53,7 +55,7 @@ def _graph() -> Any:
     builder.add_edge("greet", "answer")
     builder.add_edge("answer", "check")
     builder.add_conditional_edges("check", _route)
-    return builder.compile()
+    return builder.compile(checkpointer=saver)
 
 
 def _script(mode: Any, colour: Colour) -> str:
@@ -78,9 +80,20 @@ def test_a_list_gives_what_its_modes_give_alone() -> None:
         assert items_script(item for name, item in together if name == mode) == items_script(alone)
 
 
+def test_checkpoints(snapshot: SnapshotAssertion) -> None:
+    """A graph that is saved gives the checkpoints of its snapshot, awaited or not."""
+    value = {"topic": "parrots", "messages": [HumanMessage("Hello.", id="hello")]}
+    thread = {"configurable": {"thread_id": "1"}}
+    awaited, not_awaited = (
+        items_script(c.observe_stream(_graph(InMemorySaver()), value, thread, stream_mode=SAVED)) for c in (ASYNC, SYNC)
+    )
+    assert awaited == snapshot
+    assert not_awaited == awaited
+
+
 def test_every_mode_has_a_snapshot() -> None:
     """A stream mode that is added to the engine is added here."""
-    assert set(MODES) == set(SHOWN)
+    assert set(MODES) == {*SHOWN, SAVED}
 
 
 @pytest.mark.soak
