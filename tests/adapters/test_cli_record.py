@@ -6,9 +6,8 @@ import json
 import re
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
@@ -263,25 +262,16 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.filterwarnings("ignore:.*pydantic_v1")
 def test_a_live_langserve_gives_what_the_chain_gives(folder: Path) -> None:
     """Recorded from a LangServe that runs, a chain's events compare as the same as those recorded beside it."""
-    import uvicorn
     from fastapi import FastAPI
     from langserve import add_routes
 
+    from tests.support.servers import Server
+
     application = FastAPI()
     add_routes(application, chat_chain(), path="/chain")
-    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        done = _record_cli(
-            f"http://127.0.0.1:{port}/chain", "--inputs", "-", "-o", "live.jsonl", stdin='{"topic": "a"}'
-        )
-    finally:
-        server.should_exit = True
-        thread.join()
+    with closing(Server(application)) as server:
+        server.open()
+        done = _record_cli(f"{server.url}/chain", "--inputs", "-", "-o", "live.jsonl", stdin='{"topic": "a"}')
     assert done.exit_code == 0, done.output
     # LangServe names the root after its route.
     beside = record(chat_chain().with_config(run_name="/chain"), [{"topic": "a"}])

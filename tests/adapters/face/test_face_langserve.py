@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.util import find_spec
@@ -15,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from langserve import add_routes
 
@@ -25,6 +22,7 @@ from tests.adapters.face.watch import face_of
 from tests.support.engines import LANGGRAPH, OURS
 from tests.support.models import TEXT
 from tests.support.normal import assert_same, assert_same_events
+from tests.support.servers import Server
 
 pytestmark = [
     pytest.mark.slow,
@@ -49,34 +47,10 @@ def _app() -> FastAPI:
     return app
 
 
-class _Server(uvicorn.Server):
-    """A server in a thread, on a port of its own."""
-
-    def __init__(self, app: FastAPI) -> None:
-        super().__init__(uvicorn.Config(app, port=0, log_level="error", ws="none"))
-        self.thread = threading.Thread(target=self.run, name="server")
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}"
-
-    def open(self) -> None:
-        """Start it, and wait until it listens."""
-        self.thread.start()
-        while not self.started:
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        """Stop it."""
-        self.should_exit = True
-        self.thread.join()
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of LangServe's server, with the chain and its faces."""
-    with closing(_Server(_app())) as running:
+    with closing(Server(_app())) as running:
         running.open()
         yield running.url
 
