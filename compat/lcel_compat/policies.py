@@ -249,6 +249,10 @@ def _freeze(value: Any, depth: int) -> Hashable:
 class CachePolicy:
     """That a node does not run again for an input that it was given before.
 
+    A result belongs to the node's name and to the module and qualified name of what it runs, as LangGraph's do. Graphs
+    that share a cache therefore share the results of two lambdas of one function under one node name: name functions,
+    or give each graph a cache.
+
     Attributes:
         key_func: Makes text or bytes of the node's input; equal keys share a result.
         ttl: Seconds that a result is kept; ``None`` for ever.
