@@ -19,6 +19,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from lcel_adapters._apart._seats import Seat
 from lcel_adapters._face._surroundings import Lent
 from lcel_adapters._face.errors import RunEnded
+from lcel_compat._sum import Sum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,27 @@ class Order:
         """Make the node raise."""
         if not self.answer.done():
             self.answer.set_exception(error)
+
+
+class Said:
+    """What a step has said so far."""
+
+    __slots__ = ("_sum", "any")
+
+    def __init__(self) -> None:
+        self.any = False
+        self._sum = Sum()
+
+    def add(self, chunk: Any) -> Any:
+        """Take a chunk, and return it."""
+        self.any = True
+        self._sum.add(chunk)
+        return chunk
+
+    @property
+    def result(self) -> Any:
+        """The sum of the chunks."""
+        return self._sum.value
 
 
 class Board:
@@ -87,6 +109,7 @@ class Board:
         self._asked: dict[str, Any] = {}
         self._said: dict[str, Callable[[Order], None]] = {}
         self._done: set[str] = set()
+        self._speaking: dict[str, Said] = {}
         self._seen: set[str] = set()
         self._near: RunnableConfig | None = None
         self._level = 0
@@ -166,6 +189,17 @@ class Board:
             else:
                 self._waiting.append(found)
             return found
+
+    def speaking(self, name: str) -> Said:
+        """A step begins to say something, or begins anew."""
+        said = self._speaking[name] = Said()
+        return said
+
+    def finish(self) -> None:
+        """The chain is done: what a step has said that nobody read to its end is its result."""
+        for name, said in list(self._speaking.items()):
+            if name not in self._done:
+                self.serve(name, said.result)
 
     def take(self, name: str) -> Any:
         """A future: the order of a node when the graph comes to it, or ``None`` if it never does."""

@@ -21,12 +21,12 @@ from typing import Any, Final, Self, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from lcel_adapters._apart._board import Board
+from lcel_adapters._apart._board import Board, Said
 from lcel_adapters._apart._graph import ChainGraph
 from lcel_adapters._apart._parts import Leaf, passed_by
 from lcel_adapters._apart._places import Apart, ApartGraph
 from lcel_adapters._apart._seats import handlers_of, seats_of
-from lcel_adapters._apart._steps import Said, Steps
+from lcel_adapters._apart._steps import Steps
 from lcel_adapters._apart._take import INPUT, OUTPUT
 from lcel_adapters._face._beside import inside, muted
 from lcel_adapters._face._lcel import as_lcel, check, unbound
@@ -235,6 +235,8 @@ class _Thread(_Run):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is None:
+            self._board.finish()
         self._board.close()
         if self._graph is not None:
             self._graph.join()
@@ -286,6 +288,8 @@ class _Task(_Run):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        if error is None:
+            self._board.finish()
         self._board.close()
         if self._graph is not None and error is not None:
             await end_of(self._graph)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from lcel_adapters._apart._board import Board, Order
+from lcel_adapters._apart._board import Board, Order, Said
 from lcel_adapters._apart._parts import DEFAULT, Leaf
 from lcel_adapters._apart._seats import Seat
 from lcel_adapters._face._serve import aclosed, closed
@@ -39,27 +39,6 @@ class Attempt:
         self.value = value
         self.around = around
         self.updates = updates
-
-
-class Said:
-    """What a step has said so far."""
-
-    __slots__ = ("_sum", "any")
-
-    def __init__(self) -> None:
-        self.any = False
-        self._sum = Sum()
-
-    def add(self, chunk: Any) -> Any:
-        """Take a chunk, and return it."""
-        self.any = True
-        self._sum.add(chunk)
-        return chunk
-
-    @property
-    def result(self) -> Any:
-        """The sum of the chunks."""
-        return self._sum.value
 
 
 class Step(Runnable[Any, Any]):
@@ -219,7 +198,7 @@ class Step(Runnable[Any, Any]):
     def _chunks(self, attempt: Attempt, chunks: Any, config: Any, kwargs: dict[str, Any]) -> Iterator[Any]:
         """What an attempt says, and if it fails before that, what the next one does."""
         while True:
-            said = Said()
+            said = self.board.speaking(self.seat.name)
             try:
                 with closed(chunks):
                     for chunk in _surrounded(chunks, attempt.around):
@@ -245,7 +224,7 @@ class Step(Runnable[Any, Any]):
     async def _achunks(self, attempt: Attempt, chunks: Any, config: Any, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
         """What an attempt says, and if it fails before that, what the next one does."""
         while True:
-            said = Said()
+            said = self.board.speaking(self.seat.name)
             try:
                 async with aclosed(chunks):
                     async for chunk in _asurrounded(chunks, attempt.around):

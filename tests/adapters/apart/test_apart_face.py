@@ -22,7 +22,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from typing_extensions import TypedDict
 
 from lcel_adapters import ChainGraph, FaceError, FaceInterruptError, as_lcel, as_node, from_lcel
-from lcel_compat import END, START, StateGraph, StreamWriter, get_stream_writer, interrupt
+from lcel_compat import END, START, Command, StateGraph, StreamWriter, get_stream_writer, interrupt
 from lcel_compat.policies import RetryPolicy
 from tests.adapters.apart.test_from_lcel import rag
 from tests.adapters.face.watch import Recorder, assert_same_runnable, tree
@@ -159,19 +159,27 @@ def test_a_failure_in_mid_stream() -> None:
     assert_same_runnable(chain, _apart(chain), {"topic": "parrots"})
 
 
+class First(RunnablePassthrough[Any]):
+    """Reads one chunk, and no further."""
+
+    def transform(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """The first chunk."""
+        yield next(iter(input))
+
+    async def atransform(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """The first chunk."""
+        yield await anext(aiter(input))
+
+
 def test_a_step_that_stops_reading(colour: Colour) -> None:
     """What a step has said when the next one reads no further is its result, and the graph goes on with it."""
-
-    def first(texts: Any) -> Any:
-        yield next(iter(texts))
-
-    async def afirst(texts: Any) -> Any:
-        yield await anext(aiter(texts))
-
-    def chain() -> Any:
-        return _shout() | RunnableGenerator(_letters, _aletters) | RunnableGenerator(first, afirst)
-
-    assert colour.observe_stream(_apart(chain)(), "ab") == colour.observe_stream(chain(), "ab") == ["A"]
+    saver = InMemorySaver()
+    graph = from_lcel(_shout() | RunnableGenerator(_letters, _aletters, name="letters") | First())
+    face, config = as_lcel(graph.compile(checkpointer=saver)), {"configurable": {"thread_id": "1"}}
+    assert colour.observe_stream(face, "ab", config) == ["A"]
+    (saved,) = list(saver.list(None, limit=1))
+    values = saved.checkpoint["channel_values"]
+    assert {key: values.get(key) for key in ("letters_result", "output")} == {"letters_result": "A", "output": "A"}
 
 
 def test_the_first_token_does_not_wait(colour: Colour) -> None:
@@ -277,11 +285,12 @@ def test_an_added_node_is_a_run_beside_the_steps(colour: Colour) -> None:
     graph = from_lcel(chat_chain())
 
     def log(state: Any) -> Any:
-        seen.append(state["prompt_result"])
+        time.sleep(0.05)
+        seen.append(state["output"])
         return {}
 
     graph.add_node("log", log)
-    graph.add_edge("prompt", "log")
+    graph.add_edge("parser", "log")
     (root,) = _runs(_face(graph), {"topic": "x"}, colour)
     assert {(run["name"], *run["tags"]) for run in root["runs"]} >= {("log",), ("StrOutputParser", "seq:step:3")}
     assert len(seen) == 1
@@ -342,6 +351,26 @@ def test_an_error_that_is_handled(colour: Colour) -> None:
     graph.add_edge("__error_handler__fail", "passthrough_2")
     assert colour.observe_stream(_face(graph), "x") == ["saved"]
     assert colour.invoke(_face(graph), "x") == "saved"
+
+
+def test_a_step_that_the_graph_passes_by(colour: Colour) -> None:
+    """Where the graph leaves a step out, there is no run of it, and the next one is given what the state says."""
+    steps = RunnableLambda(_fail) | RunnableLambda(lambda text: text + "x", name="x") | _shout()
+    graph = from_lcel(RunnablePassthrough() | steps)
+    graph.replace_node("fail", RunnableLambda(_fail), error_handler=lambda state: {"x_result": "saved"})
+    graph.add_edge("__error_handler__fail", "shout")
+    assert colour.observe_stream(_face(graph), "a") == ["SAVED"]
+    (root,) = _runs(_face(graph), "a", colour, "invoke")
+    names = [run["name"] for run in root["runs"]]
+    assert names == ["RunnablePassthrough", "_fail", "__error_handler__fail", "shout"]
+
+
+def test_a_command_in_a_nodes_place(colour: Colour) -> None:
+    """A function may answer with a command: the next step is given what the state then says."""
+    graph = from_lcel(RunnablePassthrough() | RunnablePassthrough() | _shout())
+    graph.replace_node("passthrough_2", lambda state: Command(update={"passthrough_2_result": "said"}))
+    assert colour.observe_stream(_face(graph), "x") == ["SAID"]
+    assert colour.invoke(_face(graph), "x") == "SAID"
 
 
 def test_a_writer_in_a_function(colour: Colour) -> None:
