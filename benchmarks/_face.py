@@ -1,4 +1,4 @@
-"""The legacy face against the chain it stands for: what 500 tokens cost, and when the first one comes."""
+"""The legacy face, whole and taken apart, against the chain: what 500 tokens cost, and when the first one comes."""
 
 from __future__ import annotations
 
@@ -21,26 +21,39 @@ from benchmarks._workloads import CONFIG, QUESTION, Engine, TokenModel
 TOKENS: Final = 500
 OVERHEAD: Final = 1.15
 """How much longer the face's events may take than the chain's."""
+OVERHEAD_APART: Final = 1.25
+"""The same of a chain that was taken apart."""
 FIRST_TOKEN: Final = 1_000
 """Microseconds by which the face's first token may come later."""
+MakeFace = Callable[[Settings], Runnable[Any, Any]]
 MakePass = Callable[[Runnable[Any, Any]], Pass]
 
 
 def faces() -> Iterator[tuple[str, Measure]]:
-    """Events, chunks and first tokens of a face over our graph and over the other engine's, against the chain."""
-    for label, of in (("ours", _ours), ("LangGraph's", _theirs)):
-        yield f"500 tokens, face of {label}, astream_events", partial(_whole, of, _events)
+    """Events, chunks and first tokens of faces, against the chain.
+
+    Of a chain as one node, on our engine and on the other, and of a chain taken apart, which our engine runs alone.
+    """
+    whole = (("ours", _ours, OVERHEAD), ("LangGraph's", _theirs, OVERHEAD))
+    for label, of, overhead in (*whole, ("a chain taken apart", _apart, OVERHEAD_APART)):
+        yield f"500 tokens, face of {label}, astream_events", partial(_whole, of, _events, goal=1 / overhead)
         yield f"500 tokens, face of {label}, astream", partial(_whole, of, _chunks, goal=None)
         yield f"500 tokens, face of {label}, stream (sync)", partial(_whole, of, _sync_chunks, goal=None)
         yield f"first token, face of {label}", partial(_first, of)
 
 
-def _ours(settings: Settings) -> Engine:
-    return settings.ours
+def _ours(settings: Settings) -> Runnable[Any, Any]:
+    return _face(settings.ours)
 
 
-def _theirs(settings: Settings) -> Engine:
-    return settings.theirs
+def _theirs(settings: Settings) -> Runnable[Any, Any]:
+    return _face(settings.theirs)
+
+
+def _apart(settings: Settings) -> Runnable[Any, Any]:
+    adapters = import_module("lcel_adapters")
+    face: Runnable[Any, Any] = adapters.as_lcel(adapters.from_lcel(_chain()).compile())
+    return face
 
 
 def _chain() -> Runnable[Any, str]:
@@ -54,22 +67,20 @@ def _face(engine: Engine) -> Runnable[Any, Any]:
     return face
 
 
-def _whole(
-    of: Callable[[Settings], Engine], make: MakePass, settings: Settings, name: str, goal: float | None = 1 / OVERHEAD
-) -> list[Row]:
+def _whole(of: MakeFace, make: MakePass, settings: Settings, name: str, goal: float | None) -> list[Row]:
     """A line whose ratio is chain / face."""
-    runs = (make(_chain()), make(_face(of(settings))))
+    runs = (make(_chain()), make(of(settings)))
     chain, face = interleave([Contestant(run=run, units=TOKENS) for run in runs], settings)
     assert chain.delivered == face.delivered
     return [ratio_row(name, "token", "plain chain", chain, face, None if goal is None else round(goal, 2))]
 
 
-def _first(of: Callable[[Settings], Engine], settings: Settings, name: str) -> list[Row]:
+def _first(of: MakeFace, settings: Settings, name: str) -> list[Row]:
     """How much later the face's first token comes than the chain's, asked for in turn.
 
     Only that is timed, not the end of the streams, which are abandoned.
     """
-    chain, face = _chain(), _face(of(settings))
+    chain, face = _chain(), of(settings)
     waits = settings.runner.run(_first_tokens((chain, face), times=settings.rounds * 10))
     goal = Goal(sense="at most", bound=FIRST_TOKEN, of="ours")
     later = statistics.median(last - first for first, last in waits)
