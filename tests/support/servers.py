@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import Any
 
+import httpx
 import uvicorn
 from sse_starlette.sse import AppStatus
 
@@ -38,3 +40,14 @@ class Server(uvicorn.Server):
         """Stop it."""
         self.should_exit = True
         self.thread.join()
+
+
+def posted(server: str, path: str, endpoint: str, **body: Any) -> Any:
+    """What an endpoint answers: its JSON, or the data of its server-sent events; the route's own name blanked."""
+    answer = httpx.post(f"{server}{path}/{endpoint}", json=body, timeout=20)
+    text = answer.text.replace(json.dumps(path), '"/route"')
+    if not answer.headers["content-type"].startswith("text/event-stream"):
+        return [answer.status_code, json.loads(text)]
+    lines = text.split("\r\n")
+    names = [line for line in lines if line.startswith("event: ") and line != "event: data"]
+    return [names, *(json.loads(line[len("data: ") :]) for line in lines if line.startswith("data: "))]

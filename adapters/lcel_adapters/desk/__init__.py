@@ -10,6 +10,7 @@ branch with three prompts; the answer streams as `str` chunks.
 
 `chain` is the application with the default model, `graph` the chain in one node of a graph, and
 `step_graph` its parts as nodes; all three can be named on a command line: `lcel_adapters.desk:graph`.
+`build_service` is the desk with a memory, a tool and a fallback, in three forms that look alike.
 Everything but `QUESTIONS` is imported on first use: importing this package is cheap.
 """
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lcel_adapters.desk._loading import ModelSpecError, load_model
     from lcel_adapters.desk._model import DeskModel
     from lcel_adapters.desk._retriever import HelpCenterRetriever
+    from lcel_adapters.desk._service import build_service
 
     chain: Runnable[dict[str, Any], str]
     graph: Runnable[Any, Any]
@@ -41,6 +43,7 @@ __all__ = [
     "build_chain",
     "build_graph",
     "build_parts",
+    "build_service",
     "build_step_graph",
     "chain",
     "graph",
@@ -69,6 +72,7 @@ _HOMES = {
     "build_chain": "_chain",
     "build_graph": "_graph",
     "build_parts": "_chain",
+    "build_service": "_service",
     "build_step_graph": "_graph",
     "load_articles": "_articles",
     "load_model": "_loading",

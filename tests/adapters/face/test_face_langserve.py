@@ -22,7 +22,7 @@ from tests.adapters.face.watch import face_of
 from tests.support.engines import LANGGRAPH, OURS
 from tests.support.models import TEXT
 from tests.support.normal import assert_same, assert_same_events
-from tests.support.servers import Server
+from tests.support.servers import Server, posted
 
 pytestmark = [
     pytest.mark.slow,
@@ -55,17 +55,6 @@ def server() -> Iterator[str]:
         yield running.url
 
 
-def _posted(server: str, path: str, endpoint: str, **body: Any) -> Any:
-    """What an endpoint answers: its JSON, or the data of its server-sent events; the route's own name blanked."""
-    answer = httpx.post(f"{server}{path}/{endpoint}", json=body, timeout=20)
-    text = answer.text.replace(json.dumps(path), '"/route"')
-    if not answer.headers["content-type"].startswith("text/event-stream"):
-        return [answer.status_code, json.loads(text)]
-    lines = text.split("\r\n")
-    names = [line for line in lines if line.startswith("event: ") and line != "event: data"]
-    return [names, *(json.loads(line[len("data: ") :]) for line in lines if line.startswith("data: "))]
-
-
 REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "invoke": ("invoke", {"input": ASKED}),
     "invoke without input": ("invoke", {"input": {}}),
@@ -81,7 +70,7 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
 def test_answers(server: str, face: str, what: str) -> None:
     """Each endpoint answers over the face what it answers over the chain, item by item."""
     endpoint, body = REQUESTS[what]
-    assert_same(_posted(server, "/chain", endpoint, **body), _posted(server, face, endpoint, **body))
+    assert_same(posted(server, "/chain", endpoint, **body), posted(server, face, endpoint, **body))
 
 
 @EACH_FACE
@@ -89,8 +78,8 @@ def test_answers(server: str, face: str, what: str) -> None:
 @pytest.mark.parametrize("chosen", [{}, {"include_types": ["chat_model"]}, {"exclude_names": ["my_llm"]}], ids=str)
 def test_events(server: str, face: str, version: str, chosen: dict[str, Any]) -> None:
     """``/stream_events`` sends the same events, in versions 1 and 2, with and without filters."""
-    old = _posted(server, f"{version}/chain", "stream_events", input=ASKED, **chosen)
-    new = _posted(server, f"{version}{face}", "stream_events", input=ASKED, **chosen)
+    old = posted(server, f"{version}/chain", "stream_events", input=ASKED, **chosen)
+    new = posted(server, f"{version}{face}", "stream_events", input=ASKED, **chosen)
     assert len(old) > 4
     assert_same_events(old[1:], new[1:])
     assert old[0] == new[0] == ["event: end"]
