@@ -32,7 +32,7 @@ _REMEMBERED = 1024
 
 
 class RunAbandoned(BaseException):
-    """Ends a stream in a thread, at its next chunk, when its run has no consumer any more.
+    """Ends a stream in a thread, at its second chunk from then on, when its run has no consumer any more.
 
     Threads cannot be cancelled. It is no ``Exception`` so that neither core's callback manager nor a node that catches
     errors takes it for one; it never leaves the engine.
@@ -91,18 +91,22 @@ class Capture(BaseCallbackHandler, StreamingHandler[Any]):
     def tap_output_iter(self, run_id: UUID, output: Iterator[T]) -> Iterator[T]:
         """Pass the chunks of a run on, writing each to the log.
 
+        When nobody reads any more, one chunk is let through: it may be the only one, the result of a function that has
+        done its work, which would be lost and done again.
+
         Raises:
-            RunAbandoned: In a thread, when nobody reads the run's stream any more.
+            RunAbandoned: In a thread, at the chunk after that.
         """
         for other in self._others:
             output = other.tap_output_iter(run_id, output)
-        mine = self._first_tap(run_id)
+        mine, abandoned = self._first_tap(run_id), False
         run: Run | None = None
         for chunk in output:
+            if abandoned:
+                raise RunAbandoned
             if mine and (run := run or self._runs.get(run_id)):
                 self._write(RunStreamed(run=run, chunk=chunk))
-            if self._mailbox.abandons_caller():
-                raise RunAbandoned
+            abandoned = self._mailbox.abandons_caller()
             yield chunk
 
     def begin(self, run: Run) -> None:

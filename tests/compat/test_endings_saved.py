@@ -416,3 +416,31 @@ def test_a_failure_in_threads() -> None:
     assert not engine_threads()
     graph.invoke(None, THREAD)
     assert sorted(nest.ran) == ["before", "beside", "first"]
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+def test_work_that_ends_after_the_consumer_left(durability: Any) -> None:
+    """What a runnable in a thread makes after its stream was closed is kept: it does not run again."""
+    ran: list[str] = []
+    begun, left = threading.Event(), threading.Event()
+
+    def slow(state: Any) -> dict[str, list[str]]:
+        begun.set()
+        left.wait(5)
+        ran.append("slow")
+        return {"log": ["slow"]}
+
+    def quick(state: Any) -> dict[str, list[str]]:
+        begun.wait(5)
+        return {"log": ["quick"]}
+
+    builder = StateGraph(State).add_node("slow", RunnableLambda(slow)).add_node("quick", quick)
+    graph = builder.add_edge(START, "slow").add_edge(START, "quick").compile(checkpointer=InMemorySaver())
+    stream: Any = graph.stream({"log": []}, THREAD, stream_mode=["updates", "events"], durability=durability)
+    for mode, _ in stream:
+        if mode == "updates":
+            break
+    threading.Timer(0.05, left.set).start()
+    stream.close()
+    assert sorted(graph.invoke(None, THREAD)["log"]) == ["quick", "slow"]
+    assert ran == ["slow"]

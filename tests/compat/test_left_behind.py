@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypedDict
@@ -46,6 +47,9 @@ def watched(graph: Callable[[Any], CompiledStateGraph], drive: Callable[[Compile
 
     drive(graph(node))
     assert made
+    end = time.monotonic() + 2  # a thread of the pool holds on to what it did last until it looks for more
+    while any(reference() is not None for reference in made) and time.monotonic() < end:
+        time.sleep(0.001)
     return any(reference() is not None for reference in made)
 
 
