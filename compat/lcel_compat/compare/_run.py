@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import dataclasses
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from contextvars import copy_context
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from lcel_compat._from_sync import finished
 from lcel_compat.compare._compare import Samples, compare_samples
 from lcel_compat.compare._contract import Contract
 from lcel_compat.compare._errors import UncopyableInputError
@@ -21,8 +19,6 @@ from lcel_compat.compare._recorded import Recorded
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
-
-T = TypeVar("T")
 
 
 def compare(
@@ -36,7 +32,7 @@ def compare(
     version: Literal["v1", "v2"] = "v2",
 ) -> Comparison:
     """``acompare`` for code without an event loop; inside a running one it works in a thread of its own."""
-    return _run(
+    return finished(
         acompare(
             before,
             after,
@@ -112,15 +108,6 @@ async def _recorded(side: Side, runnable: Runnable[Any, Any], given: Any, versio
         times.append((perf_counter() - begin) * 1e3)
         reader.add(error)
     return reader.finished(times)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(copy_context().run, asyncio.run, work).result()
 
 
 def _copied(given: Any) -> Any:

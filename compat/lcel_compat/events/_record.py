@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from contextlib import aclosing
-from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from lcel_compat._from_sync import finished
 from lcel_compat.events._recording import Recording, read
 from lcel_compat.events._redact import REDACTOR, Redactor
 from lcel_compat.events._writer import RecordingWriter
@@ -73,13 +72,4 @@ def record(
 ) -> Recording:
     """Do what ``arecord`` does, without an event loop or beside one that runs (in a notebook)."""
     kwargs: dict[str, Any] = {"config": config, "version": version, "redact": redact, "append": append}
-    return _finished(arecord(runnable, inputs, path, **kwargs))
-
-
-def _finished(work: Coroutine[Any, Any, Recording]) -> Recording:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(copy_context().run, asyncio.run, work).result()
+    return finished(arecord(runnable, inputs, path, **kwargs))
