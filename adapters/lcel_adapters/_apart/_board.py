@@ -17,40 +17,24 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lcel_adapters._apart._seats import Seat
-from lcel_adapters._face._surroundings import Lent
+from lcel_adapters._face._orders import Answerable
 from lcel_adapters._face.errors import RunEnded
 from lcel_compat._sum import Sum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(Answerable):
     """A node's work, to be done by the step of its seat.
 
     Attributes:
         name: The node.
         runnable: What it runs.
         updates: Whether the result is an update of the state, and not the value of the key that the step wrote.
-        value: On what.
-        around: What the engine set for the code in the node to find: stream writer, store, the node itself.
-        answer: A future: the result, or what the work raised.
     """
 
     name: str
     runnable: Runnable[Any, Any]
     updates: bool
-    value: Any
-    around: Lent
-    answer: Any
-
-    def serve(self, result: Any) -> None:
-        """Give the node its result."""
-        if not self.answer.done():
-            self.answer.set_result(result)
-
-    def fail(self, error: BaseException) -> None:
-        """Make the node raise."""
-        if not self.answer.done():
-            self.answer.set_exception(error)
 
 
 class Said:

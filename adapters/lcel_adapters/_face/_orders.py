@@ -22,23 +22,21 @@ from lcel_adapters._face.errors import RunEnded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A runnable to be run on a value.
+class Answerable:
+    """Something a node asked for, and waits for.
 
     Attributes:
-        value: The runnable's input.
-        config: Its configuration.
+        value: What it is to be done on.
         around: What the engine set for the code in the node to find: stream writer, store, the node itself.
-        answer: Its result, or what it raised.
+        answer: A future: the result, or what the work raised.
     """
 
     value: Any
-    config: RunnableConfig | None
     around: Lent
     answer: Any
 
     def serve(self, result: Any) -> None:
-        """Give the node what its runnable returned."""
+        """Give the node its result."""
         if not self.answer.done():
             self.answer.set_result(result)
 
@@ -46,6 +44,17 @@ class Order:
         """Make the node raise."""
         if not self.answer.done():
             self.answer.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(Answerable):
+    """A runnable to be run on a value.
+
+    Attributes:
+        config: Its configuration.
+    """
+
+    config: RunnableConfig | None
 
 
 class SyncOrders:
