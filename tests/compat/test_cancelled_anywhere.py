@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import operator
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -17,6 +16,8 @@ from lcel_compat import START, CompiledStateGraph, Send, StateGraph, get_stream_
 from tests.compat.test_endings_saved import Balance
 from tests.support.plugin import count
 from tests.support.saving import Told
+
+pytestmark = pytest.mark.usefixtures("only_what_is_new")
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 INPUT: Any = {"log": ["in"]}
@@ -95,15 +96,6 @@ def called() -> StateGraph:
 
 
 GRAPHS = [line, fan, nested, called]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def only_what_is_new() -> Iterator[None]:
-    """Let the collector look at what these tests make alone."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 async def read(graph: CompiledStateGraph, value: Any, handlers: list[BaseCallbackHandler], durability: Any) -> None:

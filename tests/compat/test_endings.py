@@ -24,6 +24,8 @@ from lcel_compat import _drive as drive
 from lcel_compat.errors import NodeCancelledError
 from tests.support.colours import Colour, Raised
 
+pytestmark = pytest.mark.usefixtures("only_what_is_new")
+
 
 class State(TypedDict, total=False):
     """One key."""
@@ -127,15 +129,6 @@ class Sleeper:
         finally:
             await asyncio.sleep(0.005)
             self.notes.append("cleaned up")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def only_what_is_new() -> Iterator[None]:
-    """Let the collector look at what these tests make alone, which takes it a hundredth of the time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

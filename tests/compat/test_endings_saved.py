@@ -23,6 +23,8 @@ from lcel_compat import START, CompiledStateGraph, StateGraph, get_stream_writer
 from tests.compat.test_endings import MANY, endless, engine_threads
 from tests.support.saving import Told
 
+pytestmark = pytest.mark.usefixtures("only_what_is_new")
+
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 DURABILITIES = ("sync", "async", "exit")
 BOUND = 3.0
@@ -229,15 +231,6 @@ ENDINGS = [
     by_scope_around_invoke,
     by_step_timeout,
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def only_what_is_new() -> Iterator[None]:
-    """Let the collector look at what these tests make alone, which takes it a hundredth of the time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +26,15 @@ def colour(request: pytest.FixtureRequest) -> Colour:
     """Run the test once with the synchronous and once with the asynchronous API."""
     found: Colour = request.param
     return found
+
+
+@pytest.fixture(scope="module")
+def only_what_is_new() -> Iterator[None]:
+    """Let the collector look at what the tests of a module make alone, which takes it a hundredth of the time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def pytest_sessionfinish() -> None:
