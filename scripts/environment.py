@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
-LOWER_BOUND = re.compile(r"^([A-Za-z0-9._-]+)>=([0-9][0-9.]*)")
+LOWER_BOUND = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?>=([0-9][0-9.]*)")
 
 
 def lowest(project: dict[str, object], extras: Sequence[str]) -> list[str]:
