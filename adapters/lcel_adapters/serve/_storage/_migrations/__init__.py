@@ -1,0 +1,1 @@
+"""The migrations of the server's tables, run by Alembic; `_migrate` starts them."""
