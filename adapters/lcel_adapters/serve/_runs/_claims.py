@@ -1,0 +1,296 @@
+"""Who executes which run: every decision about a run's place in its thread, as transactions.
+
+A run's row is its place in the queue. ``owner`` and ``attempt`` are a lease with a fence (``_lease``): only the worker
+that holds the current attempt may store frames, save checkpoints and end the run; a worker that was given up for dead,
+and is not, is refused. The thread's row is locked first wherever two runs of a thread could meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lcel_adapters.serve._runs._lease import Lease, Superseded
+from lcel_adapters.serve._runs._stored import drop_frames
+from lcel_adapters.serve._storage import notify
+from lcel_adapters.serve._storage._tables import runs, threads
+
+Row = dict[str, Any]
+ACTIVE = ("pending", "running")
+
+
+class Busy(Exception):
+    """The thread is running something, and the client asked not to wait."""
+
+
+class NoThread(Exception):
+    """There is no such thread."""
+
+
+class Ordered(Exception):
+    """A run that is about to end was ordered to be rolled back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """What is known when a run is over.
+
+    Attributes:
+        status: The run's.
+        thread: Columns of the thread that change: ``status``, ``values``, ``interrupts``, ``error``.
+        forget: Whether the run's row goes, too (a rollback).
+        drop: Whether its frames go.
+        error: ``{"error", "message"}`` for those who join later.
+    """
+
+    status: str
+    thread: Mapping[str, Any]
+    forget: bool = False
+    drop: bool = False
+    error: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The thread of a new run.
+
+    Attributes:
+        columns: Of the thread, to make it if it is not there; its metadata is added to one that is.
+        make: Whether it may be made.
+        allowed: Whether the one who asks may use a thread with this metadata.
+    """
+
+    columns: Row
+    make: bool
+    allowed: Callable[[Mapping[str, Any]], bool] | None = None
+
+
+def submit(connection: Connection, run: Row, place: Place, worker: str | None) -> Row:
+    """Add a run to its thread, and claim it if the thread is free.
+
+    Args:
+        connection: Of a write transaction.
+        run: Its columns; ``multitask_strategy`` decides what becomes of those before it.
+        place: Its thread.
+        worker: Who executes it, if it starts at once; None if it has to wait for somebody.
+
+    Returns:
+        The row; claimed if its ``status`` is ``running``.
+
+    Raises:
+        NoThread: The thread is not there.
+        Busy: With the strategy ``reject``.
+    """
+    run = {**run, "metadata": {**_placed(connection, run["thread_id"], place), **run["metadata"]}}
+    before = _active(connection, run["thread_id"])
+    if before and run["multitask_strategy"] == "reject":
+        raise Busy
+    if run["multitask_strategy"] in ("interrupt", "rollback"):
+        before = [other for other in before if not _stop(connection, other, run["multitask_strategy"])]
+    starts = worker is not None and not before and run["start_at"] is None
+    claim = {"status": "running", "owner": worker, "attempt": 1} if starts else {"status": "pending", "attempt": 0}
+    connection.execute(runs.insert().values(**run, **claim))
+    if starts:
+        _busy(connection, run["thread_id"])
+    elif worker is None:
+        notify(connection, "free")
+    made = connection.execute(select(runs).where(runs.c.run_id == run["run_id"])).mappings().one()
+    return dict(made)
+
+
+def finish(connection: Connection, held: Lease, end: End, *, go_on: bool = True) -> Row | None:
+    """End a run, and claim the one that waits behind it on its thread, if this worker is to ``go_on``.
+
+    Raises:
+        Superseded: Somebody else has the run, or it was deleted.
+        Ordered: It is to be rolled back, which ``end`` does not say.
+    """
+    try:
+        locked_thread(connection, held.thread_id)
+    except NoThread:
+        raise Superseded from None
+    found = connection.execute(select(runs.c.cancel, runs.c.spec).where(held.mine).with_for_update()).first()
+    if found is None:
+        raise Superseded
+    if found.cancel == "rollback" and not end.forget:
+        raise Ordered
+    now = _now()
+    columns: Row = {"status": end.status, "ended_at": now, "updated_at": now, "owner": None, "cancel": None}
+    if end.error is not None:
+        columns["spec"] = {**(found.spec or {}), "error": dict(end.error)}
+    connection.execute(update(runs).where(held.mine).values(columns))
+    if end.drop or end.forget:
+        drop_frames(connection, held.run_id)
+    if end.forget:
+        connection.execute(delete(runs).where(runs.c.run_id == held.run_id))
+    following = claim_next(connection, held.thread_id, held.owner) if go_on else None
+    changed = {**end.thread, "updated_at": now}
+    if following is not None:
+        changed["status"] = "busy"
+    connection.execute(update(threads).where(threads.c.thread_id == held.thread_id).values(changed))
+    notify(connection, f"run {held.run_id}")
+    if not go_on:
+        notify(connection, "free")
+    return following
+
+
+def release(connection: Connection, held: Lease) -> None:
+    """Give a run back, for whoever comes; it goes on from its last checkpoint."""
+    columns = {"status": "pending", "owner": None, "updated_at": _now()}
+    connection.execute(update(runs).where(held.mine).values(columns))
+    notify(connection, "free")
+
+
+def claim_next(connection: Connection, thread_id: str, worker: str) -> Row | None:
+    """Claim the run of a thread that waits longest; None if one is running, or none waits."""
+    if connection.execute(select(runs.c.run_id).where(_on(thread_id), runs.c.status == "running")).first():
+        return None
+    waiting = select(runs).where(_on(thread_id), _due()).order_by(runs.c.number).limit(1)
+    found = connection.execute(waiting).mappings().first()
+    return None if found is None else taken(connection, dict(found), worker)
+
+
+def waiting_threads(connection: Connection, limit: int = 100) -> list[str]:
+    """Threads where a run could start and nobody starts it: it was scheduled, or given back."""
+    other = runs.alias()
+    running = exists().where(other.c.thread_id == runs.c.thread_id, other.c.status == "running")
+    query = select(runs.c.thread_id).where(_due(), ~running).distinct().limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def start_waiting(connection: Connection, thread_id: str, worker: str) -> Row | None:
+    """Claim what waits on a thread, if nobody was faster."""
+    try:
+        locked_thread(connection, thread_id)
+    except NoThread:
+        return None
+    return claim_next(connection, thread_id, worker)
+
+
+def held_by(connection: Connection, worker: str) -> dict[str, tuple[int, str | None]]:
+    """The runs that a worker has: run id → attempt, and how somebody wants it to end (``interrupt``, ``rollback``)."""
+    query = select(runs.c.run_id, runs.c.attempt, runs.c.cancel).where(
+        runs.c.owner == worker, runs.c.status == "running"
+    )
+    return {row.run_id: (row.attempt, row.cancel) for row in connection.execute(query)}
+
+
+def cancel(connection: Connection, run_id: str, action: str) -> bool:
+    """End a run that waits, or order the end of one that runs; False if it is over or not there."""
+    found = connection.execute(select(runs).where(runs.c.run_id == run_id)).mappings().first()
+    if found is None:
+        return False
+    locked_thread(connection, found["thread_id"])
+    found = connection.execute(select(runs).where(runs.c.run_id == run_id)).mappings().first()
+    if found is None or found["status"] not in ACTIVE:
+        return False
+    _stop(connection, dict(found), action)
+    return True
+
+
+def status_of(connection: Connection, run_id: str) -> str | None:
+    """A run's status; None if it is not there."""
+    return connection.execute(select(runs.c.status).where(runs.c.run_id == run_id)).scalar()
+
+
+def finished_temporary(connection: Connection, before: datetime) -> list[str]:
+    """Threads of stateless runs that are over."""
+    live = exists().where(runs.c.thread_id == threads.c.thread_id, runs.c.status.in_(ACTIVE))
+    query = select(threads.c.thread_id).where(threads.c.temporary.is_(True), threads.c.updated_at < before, ~live)
+    return list(connection.execute(query).scalars())
+
+
+def forget_thread(connection: Connection, thread_id: str) -> None:
+    """Delete a thread, its runs and their frames; its checkpoints are the saver's."""
+    connection.execute(delete(threads).where(threads.c.thread_id == thread_id))
+
+
+def _stop(connection: Connection, run: Row, action: str) -> bool:
+    """End a run that never began at once, and say so; order the end of any other. Whether it is over."""
+    chosen = runs.c.run_id == run["run_id"]
+    if run["status"] == "running" or run["attempt"] > 0:
+        # One that was given back has checkpoints and frames: whoever takes it up next ends it as it should.
+        connection.execute(update(runs).where(chosen).values(cancel=_stronger(run["cancel"], action)))
+        notify(connection, f"cancel {run['run_id']}" if run["status"] == "running" else "free")
+        return False
+    if action == "rollback":
+        connection.execute(delete(runs).where(chosen))
+    else:
+        now = _now()
+        connection.execute(update(runs).where(chosen).values(status="interrupted", ended_at=now, updated_at=now))
+    notify(connection, f"run {run['run_id']}")
+    return True
+
+
+def _stronger(before: str | None, action: str) -> str:
+    return "rollback" if before == "rollback" else action
+
+
+def _placed(connection: Connection, thread_id: str, place: Place) -> Mapping[str, Any]:
+    """Lock the run's thread, or make it; its metadata, once it says which graph it belongs to."""
+    try:
+        metadata = locked_thread(connection, thread_id)
+    except NoThread:
+        if not place.make:
+            raise
+        if _made(connection, place.columns):
+            return {}
+        # Somebody else made it at the same time.
+        metadata = locked_thread(connection, thread_id)
+    if place.allowed is not None and not place.allowed(metadata):
+        raise NoThread(thread_id)
+    if metadata.get("graph_id") is None:
+        added = {key: place.columns["metadata"].get(key) for key in ("graph_id", "assistant_id")}
+        changed = {"metadata": {**metadata, **added}, "config": place.columns["config"]}
+        connection.execute(update(threads).where(threads.c.thread_id == thread_id).values(changed))
+    return metadata
+
+
+def _made(connection: Connection, columns: Row) -> bool:
+    """Make a thread; False if it is there by now."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(threads).values(columns).on_conflict_do_nothing()
+    return bool(connection.execute(statement).rowcount)
+
+
+def locked_thread(connection: Connection, thread_id: str) -> Mapping[str, Any]:
+    """A thread's metadata, its row locked until the end of the transaction."""
+    query = select(threads.c.metadata).where(threads.c.thread_id == thread_id).with_for_update()
+    found = connection.execute(query).first()
+    if found is None:
+        raise NoThread(thread_id)
+    return found[0] or {}
+
+
+def _active(connection: Connection, thread_id: str) -> list[Row]:
+    query = select(runs).where(_on(thread_id), or_(runs.c.status == "running", _due())).order_by(runs.c.number)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def taken(connection: Connection, run: Row, worker: str) -> Row:
+    """Give a run to a worker, for another attempt; its row as it is then."""
+    claim = {"status": "running", "owner": worker, "attempt": run["attempt"] + 1, "updated_at": _now()}
+    connection.execute(update(runs).where(runs.c.run_id == run["run_id"]).values(claim))
+    _busy(connection, run["thread_id"])
+    return run | claim
+
+
+def _busy(connection: Connection, thread_id: str) -> None:
+    connection.execute(update(threads).where(threads.c.thread_id == thread_id).values(status="busy"))
+
+
+def _on(thread_id: str) -> ColumnElement[bool]:
+    return runs.c.thread_id == thread_id
+
+
+def _due() -> ColumnElement[bool]:
+    return and_(runs.c.status == "pending", or_(runs.c.start_at.is_(None), runs.c.start_at <= _now()))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

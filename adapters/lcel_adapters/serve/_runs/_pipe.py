@@ -1,0 +1,91 @@
+"""A run that executes for one request: its frames go straight to the response, and hold it while nobody takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+
+from lcel_adapters.serve._frames import Frame
+from lcel_adapters.serve._runs._attempt import Attempt
+
+AHEAD = 64
+"""Frames that a run may be ahead of its reader."""
+AHEAD_BYTES = 65_536
+"""How much of them, about: a frame is whole, however large it is."""
+
+
+class Pipe:
+    """Executes a run in a task of its own, and hands over its frames in bunches.
+
+    Args:
+        attempt: The run.
+        seconds: After which it is ended as ``timeout``; None for never.
+        outlives: Whether the run goes on when its reader leaves.
+    """
+
+    def __init__(self, attempt: Attempt, *, seconds: float | None, outlives: bool) -> None:
+        self.attempt = attempt
+        self._seconds = seconds
+        self._outlives = outlives
+        # The client has it at once, however busy the server is with others' runs.
+        self._ready = [attempt.beginning()]
+        self._ready_bytes = 0
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._left = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin; the task is the caller's to keep."""
+        self._task = asyncio.create_task(self._produce(), name=f"run {self.attempt.run_id}")
+        return self._task
+
+    async def bunches(self) -> AsyncGenerator[list[Frame], None]:
+        """The frames, those that are there together; closing it leaves the run, and ends it unless it outlives that."""
+        assert self._task is not None
+        try:
+            while True:
+                self._news.clear()
+                if self._ready:
+                    bunch, self._ready, self._ready_bytes = self._ready, [], 0
+                    self._room.set()
+                    yield bunch
+                elif self._task.done():
+                    self._task.result()
+                    return
+                else:
+                    await self._news.wait()
+        finally:
+            await self._leave(self._task)
+
+    async def _leave(self, task: asyncio.Task[None]) -> None:
+        self._left = True
+        self._ready.clear()
+        self._room.set()
+        if not self._outlives and not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _produce(self) -> None:
+        try:
+            async with asyncio.timeout(self._seconds), aclosing(self.attempt.frames()) as frames:
+                async for frame in frames:
+                    if not isinstance(frame, str):
+                        await self._give(frame)
+        except TimeoutError:
+            await self._give(self.attempt.late(self._seconds))
+        finally:
+            self._news.set()
+
+    async def _give(self, frame: Frame) -> None:
+        if self._left:
+            return
+        self._ready.append(frame)
+        self._ready_bytes += len(frame.data)
+        self._news.set()
+        if len(self._ready) >= AHEAD or self._ready_bytes >= AHEAD_BYTES:
+            self._room.clear()
+            await self._room.wait()
