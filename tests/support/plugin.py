@@ -13,12 +13,18 @@ from tests.support.colours import COLOURS, Colour, runner
 
 _SEEN: dict[str, set[Hashable]] = defaultdict(set)
 _TOTAL: dict[str, int] = defaultdict(int)
+_NOTES: list[str] = []
 
 
 def count(what: str, shape: Hashable) -> None:
     """Count one generated example; the session's last lines tell how many were distinct."""
     _SEEN[what].add(shape)
     _TOTAL[what] += 1
+
+
+def note(text: str) -> None:
+    """Say something in the session's last lines."""
+    _NOTES.append(text)
 
 
 @pytest.fixture(params=COLOURS, ids=lambda colour: colour.name)
@@ -45,6 +51,8 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print how many distinct shapes the generated tests saw."""
+    """Print how many distinct shapes the generated tests saw, and what tests noted."""
     for what, shapes in sorted(_SEEN.items()):
         terminalreporter.write_line(f"{what}: {len(shapes)} distinct of {_TOTAL[what]} examples")
+    for text in _NOTES:
+        terminalreporter.write_line(text)

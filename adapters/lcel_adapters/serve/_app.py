@@ -1,0 +1,269 @@
+"""The server as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Depends, FastAPI
+
+from lcel_adapters.serve._agent import first_parts, include_routes
+from lcel_adapters.serve._agent._own import own_assistants
+from lcel_adapters.serve._assistants import Assistants
+from lcel_adapters.serve._auth import Guard
+from lcel_adapters.serve._langserve import add_routes
+from lcel_adapters.serve._legacy import legacy
+from lcel_adapters.serve._limits import Limits
+from lcel_adapters.serve._metrics import Metrics, Observed
+from lcel_adapters.serve._origins import cors
+from lcel_adapters.serve._page import router as page
+from lcel_adapters.serve._project import CorsSection, HttpSection, Served, serve_object
+from lcel_adapters.serve._runs import Holdings, Runs, run_saver
+from lcel_adapters.serve._serving import Serving, admitted
+from lcel_adapters.serve._settings import Settings
+from lcel_adapters.serve._storage import Database, open_savers
+from lcel_adapters.serve._target import open_target
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from lcel_adapters.serve._project import Project
+
+DATABASE = "sqlite:///lcel-compat.db"
+"""Where a server keeps things unless it is told otherwise."""
+_log = logging.getLogger(__name__)
+
+
+def create_app(
+    graphs: Mapping[str, Any] | None = None,
+    *,
+    project: Project | None = None,
+    database: str | None = None,
+    guard: Guard | None = None,
+    origins: Sequence[str] = (),
+    settings: Settings | None = None,
+    **limits: Any,
+) -> FastAPI:
+    """An ASGI application that serves graphs to the clients of the Agent Server and of LangServe.
+
+    Under ``/threads``, ``/runs``, ``/assistants`` and ``/store`` it is the one, under ``/NAME`` the other. It runs in
+    any ASGI server, or below a path of another application::
+
+        agents = create_app({"desk": graph})
+        app = FastAPI(lifespan=agents.router.lifespan_context)
+        app.mount("/agents", agents)
+
+    Mounted without its lifespan it opens its database at the first request.
+
+    Args:
+        graphs: By the name that clients say: graphs of ours or of LangGraph's, builders of them, plain runnables,
+            functions that make one of these.
+        project: A ``langgraph.json``; its graphs beside those, its authentication unless there is a guard.
+        database: ``sqlite:///file.db`` (the default, in the current folder), or ``postgresql://…``, which several
+            servers may share.
+        guard: Who is let in; everyone if None, and the project does not say.
+        origins: Of web pages that may use it, beside those of the project; ``*`` for all.
+        settings: Limits and intervals.
+        **limits: Single ones of ``Settings``, as ``heartbeat=1.0``.
+
+    Raises:
+        CannotRunError: Something is no graph and no runnable, or cannot be had.
+        ValueError: A setting is not one, or out of its bounds; a name is taken by a route.
+    """
+    chosen = Settings.model_validate({**(settings.model_dump() if settings else {}), **limits})
+    served = [_served(name, graph) for name, graph in (graphs or {}).items()]
+    http = HttpSection() if project is None else project.config.http
+    warnings: list[str] = []
+    if project is not None:
+        warnings += [*project.warnings, *project.prepare()]
+        served += project.graphs()
+        guard = guard or Guard.of(auth=project.auth())
+    guard = guard or Guard()
+    opening = Opening(
+        served=served,
+        url=database or DATABASE,
+        guard=guard,
+        settings=chosen,
+        http=http,
+        warnings=[*warnings, *guard.warnings],
+    )
+    app = FastAPI(title="lcel-compat", version=version("lcel-compat"), lifespan=opening.lifespan, redoc_url=None)
+    opening.app = app
+    app.state.drain, app.state.close = opening.drain, opening.close
+    taken = include_routes(app, http)
+    if not http.disable_ui:
+        app.include_router(page)
+        taken |= first_parts([page])
+    opening.warnings = [*opening.warnings, *_add_legacy(app, served, taken)]
+    app.state.warnings = opening.warnings
+    _add_layers(app, opening, project, origins)
+    return app
+
+
+@contextmanager
+def _what_stays() -> Iterator[None]:
+    """Spare the collector all modules, graphs and routes for as long as the block lasts.
+
+    They are some 100 ms of each full collection, in which every stream stands still.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _served(name: str, graph: Any) -> Served:
+    return graph if isinstance(graph, Served) else serve_object(name, graph)
+
+
+@dataclass(kw_only=True)
+class Opening:
+    """Opens a server once, whoever comes first: the lifespan, or a request where nobody runs that."""
+
+    served: Sequence[Served]
+    url: str
+    guard: Guard
+    settings: Settings
+    http: HttpSection
+    warnings: Sequence[str] = ()
+    metrics: Metrics = field(default_factory=Metrics)
+    serving: Serving | None = None
+    app: FastAPI = field(init=False)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        """For as long as the block lasts."""
+        await self.open()
+        try:
+            with _what_stays():
+                yield
+        finally:
+            await self.close()
+
+    def drain(self) -> None:
+        """It is about to end: health says so, and what runs has ``Settings.drain`` seconds from now on."""
+        if self.serving is not None:
+            self.serving.drain()
+
+    async def open(self) -> Serving:
+        """The server, running."""
+        async with self.lock:
+            if self.serving is None:
+                for warning in self.warnings:
+                    _log.warning("%s", warning)
+                self.serving = self.app.state.serving = await self._open()
+            return self.serving
+
+    async def close(self) -> None:
+        """End it, if it is open."""
+        async with self.lock:
+            serving, self.serving = self.serving, None
+        if serving is not None:
+            await serving.resources.aclose()
+
+    async def _open(self) -> Serving:
+        async with AsyncExitStack() as stack:
+            database = await Database.open(self.url)
+            stack.push_async_callback(database.close)
+            saver, store = await open_savers(database)
+            holdings = Holdings()
+            checkpointer = await run_saver(database, saver, holdings)
+            targets = {
+                one.name: await open_target(one, stack, checkpointer=checkpointer, store=store) for one in self.served
+            }
+            await database.write(lambda connection: own_assistants(connection, targets))
+            serving = Serving(
+                database=database,
+                checkpointer=checkpointer,
+                store=store,
+                targets=targets,
+                guard=self.guard,
+                settings=self.settings,
+                runs=Runs(database, targets, checkpointer, holdings, self.settings, self.metrics),
+                assistants=Assistants(database),
+                headers=self.http.configurable_headers,
+                metrics=self.metrics,
+            )
+            self.metrics.watch(serving)
+            await serving.runs.worker.start()
+            stack.push_async_callback(serving.settle)
+            serving.resources = stack.pop_all()
+        return serving
+
+
+class _Opened:
+    """Sees that the server is open before a request reaches a route."""
+
+    def __init__(self, app: ASGIApp, opening: Opening) -> None:
+        self.app = app
+        self._opening = opening
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._opening.serving is None:
+            await self._opening.open()
+        await self.app(scope, receive, send)
+
+
+def _add_legacy(app: FastAPI, served: Sequence[Served], taken: Set[str]) -> list[str]:
+    """LangServe's routes of everything that is served, under its name.
+
+    Returns:
+        What has none, as warnings: its input or its output has no schema.
+
+    Raises:
+        ValueError: A name is the first part of another route's path.
+    """
+    warnings = []
+    for one in served:
+        if one.name in taken:
+            raise ValueError(f"{one.name!r} cannot be served: the server's own routes begin so. Choose another name.")
+        try:
+            add_routes(app, legacy(one), path=f"/{one.name}", dependencies=[Depends(admitted)])
+        except TypeError as error:
+            warnings.append(f"There is nothing for LangServe's clients at /{one.name}: {error}")
+    return warnings
+
+
+def _add_layers(app: FastAPI, opening: Opening, project: Project | None, origins: Sequence[str]) -> None:
+    """What every request passes, the last added first."""
+    custom = None if project is None else project.app()
+    if custom is not None:
+        app.mount("/", custom)
+    app.add_middleware(Limits, settings=opening.settings)
+    app.add_middleware(_Crossing, section=opening.http.cors, origins=origins)
+    app.add_middleware(Observed, metrics=opening.metrics)
+    app.add_middleware(_Opened, opening=opening)
+    if opening.http.mount_prefix:
+        app.add_middleware(_Prefixed, prefix=opening.http.mount_prefix)
+
+
+class _Crossing:
+    """``cors`` as a layer."""
+
+    def __init__(self, app: ASGIApp, section: CorsSection | None, origins: Sequence[str]) -> None:
+        self.app = cors(app, section, origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+class _Prefixed:
+    """Serves an application below a path, as if it were mounted there."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(f"{self._prefix}/"):
+            scope = {**scope, "root_path": scope.get("root_path", "") + self._prefix}
+        await self.app(scope, receive, send)

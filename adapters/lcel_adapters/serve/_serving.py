@@ -1,0 +1,168 @@
+"""What the routes of one server share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fastapi import HTTPException, Request
+
+from lcel_adapters.serve._assistants import Assistants
+from lcel_adapters.serve._auth import Access, Guard
+from lcel_adapters.serve._metrics import Metrics
+from lcel_adapters.serve._project import HeadersSection
+from lcel_adapters.serve._runs import Runs
+from lcel_adapters.serve._settings import Settings
+from lcel_adapters.serve._sse import Chunks
+from lcel_adapters.serve._target import Target
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.store.base import BaseStore
+
+    from lcel_adapters.serve._storage import Database
+
+
+@dataclass(kw_only=True)
+class Serving:
+    """A running server.
+
+    Attributes:
+        database: Threads, runs, assistants.
+        checkpointer: Of all graphs.
+        store: Of all graphs; also behind ``/store``.
+        targets: What is served, by name.
+        guard: Who is let in.
+        settings: Limits.
+        runs: All runs.
+        assistants: What is known of assistants, so that not every run asks the database.
+        headers: Which headers of requests graphs may read.
+        metrics: What is counted.
+        streams: Answers that are being streamed.
+        draining: Ends what runs, once the server was told to end.
+        tasks: Runs of requests that left; they are waited for at the end.
+    """
+
+    database: Database
+    checkpointer: BaseCheckpointSaver[Any]
+    store: BaseStore
+    targets: Mapping[str, Target]
+    guard: Guard
+    settings: Settings
+    runs: Runs
+    assistants: Assistants
+    headers: HeadersSection | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    streams: int = 0
+    draining: asyncio.Task[None] | None = None
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    resources: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def let_through(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Of a request's headers, those that graphs may read; by default none."""
+        if self.headers is None:
+            return {}
+        return {name: value for name, value in headers.items() if self.headers.allows(name)}
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Hold on to a task until it is done."""
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something that no request waits for."""
+        self.keep(asyncio.create_task(work))
+
+    def drain(self) -> asyncio.Task[None]:
+        """The server is to end: no run begins, what runs has ``Settings.drain`` seconds from now on.
+
+        Then runs that are kept are given back, and others end; answers that stream end with them, so that the ASGI
+        server can end as well. Called when the process is told to end, before that server waits for its connections.
+        """
+        if self.draining is None:
+            self.draining = asyncio.create_task(self._drain())
+        return self.draining
+
+    async def settle(self) -> None:
+        """End what still runs, once it had its time."""
+        await self.drain()
+        await self.runs.worker.stop()
+
+    async def _drain(self) -> None:
+        await asyncio.gather(self._end_tasks(self.settings.drain), self.runs.drain(self.settings.drain))
+
+    async def _end_tasks(self, seconds: float) -> None:
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=seconds)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def counted(self, body: AsyncGenerator[bytes, None]) -> Chunks:
+        """A body to be streamed, as long as there are not too many.
+
+        Raises:
+            HTTPException: There are (503).
+        """
+        if self.streams >= self.settings.max_streams:
+            raise HTTPException(503, "Too many open streams; try again later.", {"retry-after": "1"})
+        return _Counted(self, body)
+
+
+class _Counted:
+    """Counts an answer among the open ones, from the moment it is made until it is closed."""
+
+    def __init__(self, serving: Serving, body: AsyncGenerator[bytes, None]) -> None:
+        self._serving = serving
+        self._body = body
+        self._open = True
+        serving.streams += 1
+
+    def __aiter__(self) -> _Counted:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._body)
+
+    async def aclose(self) -> None:
+        """Close the body."""
+        self._closed()
+        await self._body.aclose()
+
+    def __del__(self) -> None:
+        # A response that never began.
+        self._closed()
+
+    def _closed(self) -> None:
+        if self._open:
+            self._open = False
+            self._serving.streams -= 1
+
+
+def serving_of(request: Request) -> Serving:
+    """The server that a request is for."""
+    found: Serving = request.app.state.serving
+    return found
+
+
+async def access_of(request: Request) -> Access:
+    """Who asks, and what of.
+
+    Raises:
+        Denied: They are not let in.
+    """
+    return await serving_of(request).guard.access(request)
+
+
+async def admitted(request: Request) -> None:
+    """Let a request of LangServe's dialect in: what it asks for is a run without a thread.
+
+    Raises:
+        Denied: It is not let in, or may not run anything.
+    """
+    access = await access_of(request)
+    value: dict[str, Any] = {"thread_id": None, "assistant_id": request.url.path.split("/")[1], "metadata": {}}
+    await access.authorize("threads", "create_run", value)

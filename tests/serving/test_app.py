@@ -1,0 +1,267 @@
+"""The application: what it serves, where it may stand, whom it turns away."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, TypedDict
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from langchain_core.runnables import RunnableLambda
+
+from lcel_adapters import from_lcel
+from lcel_adapters.serve import Settings, create_app
+from lcel_adapters.serve._limits import is_shallow
+from lcel_compat import START, StateGraph
+from tests.support.servers import Server
+
+pytestmark = pytest.mark.slow
+
+
+class State(TypedDict, total=False):
+    n: int
+
+
+class Odd:
+    """What has no JSON schema."""
+
+
+class OddState(TypedDict, total=False):
+    n: int
+    odd: Odd
+
+
+def graph() -> Any:
+    """Adds one."""
+    builder = StateGraph(State)
+    builder.add_node("add", lambda state: {"n": state["n"] + 1})
+    return builder.add_edge(START, "add").compile()
+
+
+@contextmanager
+def client(app: Any, **options: Any) -> Iterator[httpx.Client]:
+    """A client of a running server."""
+    with closing(Server(app)) as server:
+        server.open()
+        with httpx.Client(base_url=server.url, timeout=20, **options) as found:
+            yield found
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    """A file of the test's own."""
+    return f"sqlite:///{tmp_path / 'served.db'}"
+
+
+def test_a_plain_runnable_is_a_graph_of_one_node(database: str) -> None:
+    """Its clients send its input, and find input and output in the state."""
+    double: RunnableLambda[int, int] = RunnableLambda(lambda n: 2 * n)
+    with client(create_app({"double": double}, database=database)) as asked:
+        answer = asked.post("/runs/wait", json={"assistant_id": "double", "input": 21}).json()
+    assert answer == {"input": 21, "output": 42}
+
+
+def test_one_graph_is_served_in_both_dialects(database: str) -> None:
+    """The Agent Server's clients see the graph, LangServe's the chain that it replaced."""
+    add: RunnableLambda[int, int] = RunnableLambda(lambda n: n + 1)
+    chain = add | RunnableLambda(str)
+    with client(create_app({"chain": from_lcel(chain).compile()}, database=database)) as asked:
+        assert asked.post("/chain/invoke", json={"input": 1}).json()["output"] == "2"
+        assert asked.post("/assistants/search", json={}).json()[0]["graph_id"] == "chain"
+
+
+def test_a_graph_that_is_made_for_each_request_answers_langserves_clients_as_itself(database: str) -> None:
+    """Invoked it returns its state, streamed its updates; its function is told what it would be told of any run."""
+    contexts = []
+
+    def make(config: Any, runtime: Any) -> Any:
+        contexts.append(runtime.access_context)
+        return graph()
+
+    with client(create_app({"made": make}, database=database)) as asked:
+        contexts.clear()
+        answer = asked.post("/made/invoke", json={"input": {"n": 1}})
+        assert answer.json()["output"] == {"n": 2}
+        assert asked.post("/made/batch", json={"inputs": [{"n": 1}, {"n": 2}]}).json()["output"] == [{"n": 2}, {"n": 3}]
+        assert '{"add":{"n":2}}' in asked.post("/made/stream", json={"input": {"n": 1}}).text
+        events = asked.post("/made/stream_events", json={"input": {"n": 1}}).text
+        assert '"output":{"n":2}' in events
+        assert contexts == ["threads.create_run"] * 5
+
+
+@pytest.mark.parametrize("lifespan", [True, False])
+def test_it_stands_below_a_path_of_another_application(database: str, lifespan: bool) -> None:
+    """With its lifespan as the application's own, or opened by the first request."""
+    agents = create_app({"add": graph()}, database=database)
+    app = FastAPI(lifespan=agents.router.lifespan_context if lifespan else None)
+    app.mount("/agents", agents)
+    with client(app) as asked:
+        thread = asked.post("/agents/threads", json={}).json()["thread_id"]
+        body = {"assistant_id": "add", "input": {"n": 1}}
+        assert asked.post(f"/agents/threads/{thread}/runs/wait", json=body).json() == {"n": 2}
+    if not lifespan:
+        asyncio.run(agents.state.close())
+
+
+def test_the_collector_is_as_it_was_when_a_server_has_ended(database: str) -> None:
+    """While it runs the collector passes over what stays; afterwards all of that can be garbage again."""
+    with client(create_app({"echo": RunnableLambda(str)}, database=database)):
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_name_that_a_route_has_is_refused(database: str) -> None:
+    """One of the two would be hidden by the other."""
+    with pytest.raises(ValueError, match="'threads' cannot be served"):
+        create_app({"threads": graph()}, database=database)
+
+
+def test_a_setting_that_is_none_is_refused() -> None:
+    """A misspelt limit is no limit."""
+    with pytest.raises(ValueError, match="hartbeat"):
+        create_app({}, hartbeat=1.0)
+    assert Settings(heartbeat=1.0).heartbeat == 1.0
+
+
+def test_what_a_client_was_told_outlives_the_server(database: str) -> None:
+    """Another server on the same file knows the thread, its state and its runs."""
+    body = {"assistant_id": "add", "input": {"n": 1}}
+    with client(create_app({"add": graph()}, database=database)) as asked:
+        thread = asked.post("/threads", json={}).json()["thread_id"]
+        asked.post(f"/threads/{thread}/runs/wait", json=body)
+    with client(create_app({"add": graph()}, database=database)) as asked:
+        assert asked.get(f"/threads/{thread}/state").json()["values"] == {"n": 2}
+        assert [run["status"] for run in asked.get(f"/threads/{thread}/runs").json()] == ["success"]
+
+
+def test_a_request_too_large_or_too_deep_is_refused(database: str) -> None:
+    """Before anything reads it; the server goes on."""
+    with client(create_app({"add": graph()}, database=database, max_body=1000, max_depth=20)) as asked:
+        large = asked.post("/runs/wait", json={"assistant_id": "add", "input": {"n": "x" * 2000}})
+        deep = asked.post("/runs/wait", content='{"input":' + "[" * 100 + "]" * 100 + "}")
+        assert (large.status_code, deep.status_code) == (413, 422)
+        assert "1000 bytes" in large.json()["detail"]
+        assert asked.get("/ok").json() == {"ok": True, "services": {}}
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", "/store/items"), ("GET", "/ok")])
+def test_no_method_takes_a_body_beyond_the_limits(database: str, method: str, path: str) -> None:
+    """An item of the store is deleted by a body, and authentication may ask for that of any request."""
+    with client(create_app({"add": graph()}, database=database, max_body=1000, max_depth=20)) as asked:
+        large = asked.request(method, path, json={"namespace": ["a"], "key": "x" * 2000})
+        deep = asked.request(method, path, content='{"key":' + "[" * 100 + "]" * 100 + "}")
+        assert (large.status_code, deep.status_code) == (413, 422)
+
+
+def test_a_connection_on_which_a_request_failed_is_not_used_again(database: str) -> None:
+    """The ASGI server cuts it; the client is told, so that its next request takes another."""
+    fails: Any = RunnableLambda(lambda text: 1 // 0)
+    with client(create_app({"fails": fails}, database=database)) as asked:
+        for _ in range(5):
+            answer = asked.post("/fails/invoke", json={"input": "x"})
+            assert (answer.status_code, answer.headers.get("connection")) == (500, "close")
+
+
+@pytest.mark.parametrize(
+    ("text", "shallow"),
+    [(b"[[[]]]", True), (b"[[[[]]]]", False), (b'["[[[[", "]]"]', True), (b'["\\"[[[["]', True), (b"]]]][[[[", True)],
+)
+def test_depth_is_counted_outside_of_strings(text: bytes, shallow: bool) -> None:
+    """A bracket in a text is a letter."""
+    assert is_shallow(text, 3) is shallow
+
+
+def test_pages_of_other_origins_change_nothing(database: str) -> None:
+    """Without CORS a page elsewhere cannot start a run with its visitor's browser; one of this origin can."""
+    with client(create_app({"add": graph()}, database=database)) as asked:
+        body = '{"assistant_id": "add", "input": {"n": 1}}'
+        foreign = asked.post("/runs/wait", content=body, headers={"origin": "https://elsewhere.example"})
+        own = asked.post("/runs/wait", content=body, headers={"origin": str(asked.base_url).rstrip("/")})
+        assert (foreign.status_code, own.status_code) == (403, 200)
+        assert "access-control-allow-origin" not in own.headers
+
+
+def test_an_origin_that_is_let_in_sees_where_to_reconnect(database: str) -> None:
+    """``location`` is among the headers that its pages may read (A3)."""
+    origin = {"origin": "https://front.example"}
+    with client(create_app({"add": graph()}, database=database, origins=["https://front.example"])) as asked:
+        answer = asked.post("/runs/stream", json={"assistant_id": "add", "input": {"n": 1}}, headers=origin)
+        assert answer.headers["access-control-allow-origin"] == "https://front.example"
+        assert "location" in answer.headers["access-control-expose-headers"].split(", ")
+
+
+def test_streams_are_limited_in_number(database: str) -> None:
+    """One too many is told to come back; when one ends there is room again."""
+
+    async def wait(_: State) -> State:
+        await asyncio.sleep(0.3)
+        return {}
+
+    slow = StateGraph(State).add_node("wait", wait).add_edge(START, "wait").compile()
+    body = {"assistant_id": "slow", "input": {"n": 1}}
+    with client(create_app({"slow": slow}, database=database, max_streams=1)) as asked:
+        with asked.stream("POST", "/runs/stream", json=body) as first:
+            assert first.status_code == 200
+            second = asked.post("/runs/stream", json=body)
+            assert (second.status_code, second.headers["retry-after"]) == (503, "1")
+            first.read()
+        assert asked.post("/runs/stream", json=body).status_code == 200
+
+
+def test_a_run_that_takes_too_long_ends(database: str) -> None:
+    """As ``timeout``, and its client is told."""
+
+    async def wait(_: State) -> State:
+        await asyncio.sleep(10)
+        return {}
+
+    slow = StateGraph(State).add_node("wait", wait).add_edge(START, "wait").compile()
+    body = {"assistant_id": "slow", "input": {"n": 1}, "if_not_exists": "create"}
+    with client(create_app({"slow": slow}, database=database, run_timeout=0.1)) as asked:
+        assert "TimeoutError" in asked.post("/runs/stream", json=body).text
+        thread = asked.post("/threads", json={}).json()["thread_id"]
+        assert asked.post(f"/threads/{thread}/runs/wait", json=body).json()["__error__"]["error"] == "TimeoutError"
+        assert asked.get(f"/threads/{thread}").json()["status"] == "error"
+        assert [run["status"] for run in asked.get(f"/threads/{thread}/runs").json()] == ["timeout"]
+
+
+def test_what_was_counted_is_shown(database: str) -> None:
+    """Requests by the template of their route, runs by how they ended."""
+    with client(create_app({"add": graph()}, database=database)) as asked:
+        thread = asked.post("/threads", json={}).json()["thread_id"]
+        asked.post(f"/threads/{thread}/runs/wait", json={"assistant_id": "add", "input": {"n": 1}})
+        shown = asked.get("/metrics").text
+    assert 'lcel_runs_total{graph="add",status="success"} 1.0' in shown
+    assert 'route="/threads/{thread_id}/runs/wait"' in shown
+    assert thread not in shown
+
+
+def test_the_openapi_document_names_what_streams(database: str) -> None:
+    """A generated client knows which answers are events."""
+    paths = create_app({"add": graph()}, database=database).openapi()["paths"]
+    content = paths["/threads/{thread_id}/runs/stream"]["post"]["responses"]["200"]["content"]
+    assert list(content) == ["text/event-stream"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "[::1]", "10.0.0.1", "localhost"])
+def test_webhooks_do_not_lead_inside(database: str, host: str) -> None:
+    """A client cannot make the server talk to its own network, unless the host was named by the operator."""
+    body = {"assistant_id": "add", "input": {"n": 1}, "webhook": f"http://{host}/hook"}
+    with client(create_app({"add": graph()}, database=database)) as asked:
+        answer = asked.post("/runs", json=body)
+    assert answer.status_code == 422
+    assert "webhook" in answer.json()["detail"].lower()
+
+
+def test_a_graph_that_langserve_cannot_describe_is_served_to_others(database: str) -> None:
+    """What has no JSON schema costs LangServe's routes, and a warning; not the server."""
+
+    builder = StateGraph(OddState).add_node("add", lambda state: {"n": state["n"] + 1}).add_edge(START, "add")
+    app = create_app({"odd": builder.compile()}, database=database)
+    with client(app) as asked:
+        assert asked.post("/runs/wait", json={"assistant_id": "odd", "input": {"n": 1}}).json() == {"n": 2}
