@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from lcel_adapters._reports import WRITERS, text_of_report
+from lcel_adapters._reports._drawn import drawn
 from lcel_adapters._reports._terminal import show
 from lcel_compat.compare import Comparison, compare_events
 
@@ -99,6 +100,23 @@ def test_the_page_has_no_markup_but_its_own() -> None:
     page = text_of_report("html", breaking(EVIL))
     assert "default-src 'none'" in page
     assert not re.search(r"https?:", page)
+
+
+def test_the_page_is_one_script() -> None:
+    """The modules that a server sends one by one are joined: nothing is imported, and nothing is left out."""
+    page = text_of_report("html", SAME)
+    assert not re.search(r"^\s*(import|export) ", page, re.MULTILINE)
+    assert "class RunTree" in page
+    assert "class ComparisonView" in page
+
+
+def test_the_first_chunk_has_its_place() -> None:
+    """What is drawn of a run says where its first chunk came, split by key or not; None where there was none."""
+    events = recording("hi")
+    keyed = [{**events[0], "event": "on_chain_stream", "data": {"chunk": {"a": 1}}}, events[-1]]
+    data: Any = drawn(compare_events(events, [*events[:-1], *keyed]))
+    found = {run["path"][-1]: [side["first"] for side in run["sides"]] for run in data["cases"][0]["runs"]}
+    assert found == {"chain": [None, 33.0], "parser": [2.0, 2.0]}
 
 
 def test_the_page_folds_what_is_long() -> None:

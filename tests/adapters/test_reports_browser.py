@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,86 +11,17 @@ from lcel_adapters._reports import text_of_report
 from lcel_adapters.desk import build_chain, build_step_graph
 from lcel_compat.compare import compare
 from tests.adapters.test_reports import EVIL
+from tests.support.browser import ARROW_DOWN, ARROW_LEFT, ARROW_RIGHT, HAS_BROWSER, Page, running_driver
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-__test__ = bool(BROWSER and DRIVER)
-"""Where nothing may be skipped, a test that cannot run must not be collected."""
+__test__ = HAS_BROWSER
 pytestmark = [pytest.mark.slow, pytest.mark.blocking]
-
-ARROW_DOWN, ARROW_LEFT, ARROW_RIGHT = "\ue015", "\ue012", "\ue014"
-
-
-class Page:
-    """A page in the browser, by the WebDriver protocol."""
-
-    def __init__(self, port: int, address: str) -> None:
-        self._port = port
-        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1500,950"]
-        options = {"binary": BROWSER, "args": flags}
-        wanted = {
-            "capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}
-        }
-        self._session = f"/session/{self._call('POST', '/session', wanted)['sessionId']}"
-        self._call("POST", f"{self._session}/url", {"url": address})
-
-    def run(self, script: str, *args: Any) -> Any:
-        """What a script returns."""
-        return self._call("POST", f"{self._session}/execute/sync", {"script": script, "args": list(args)})
-
-    def texts(self, selector: str) -> list[str]:
-        """The texts of all elements that a selector takes."""
-        script = (
-            "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent.trim().replace(/\\s+/g, ' '))"
-        )
-        found: list[str] = self.run(script, selector)
-        return found
-
-    def click(self, selector: str) -> None:
-        """Click the first element that a selector takes, where it stands on the screen."""
-        element = self._call("POST", f"{self._session}/element", {"using": "css selector", "value": selector})
-        self._call("POST", f"{self._session}/element/{next(iter(element.values()))}/click", {})
-
-    def press(self, key: str) -> None:
-        """Press a key on what has the focus."""
-        actions = [{"type": phase, "value": key} for phase in ("keyDown", "keyUp")]
-        body = {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}
-        self._call("POST", f"{self._session}/actions", body)
-
-    def errors(self) -> list[str]:
-        """What the browser's console complains about."""
-        entries = self._call("POST", f"{self._session}/se/log", {"type": "browser"})
-        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
-
-    def screenshot(self) -> str:
-        """The page as it is seen, as a PNG in base64."""
-        shot: str = self._call("GET", f"{self._session}/screenshot")
-        return shot
-
-    def close(self) -> None:
-        """End the browser."""
-        self._call("DELETE", self._session)
-
-    def _call(self, method: str, path: str, body: Any = None) -> Any:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=30)
-        connection.request(method, path, None if body is None else json.dumps(body))
-        value = json.loads(connection.getresponse().read())["value"]
-        connection.close()
-        assert not (isinstance(value, dict) and "error" in value), value
-        return value
 
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[int]:
     """The port of a driver that runs."""
-    process = subprocess.Popen([str(DRIVER), "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        line = next(line for line in process.stdout if "started successfully on port" in line)
-        yield int(line.rstrip().rstrip(".").rpartition(" ")[2])
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
+    with running_driver() as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +59,7 @@ def test_both_sides_are_drawn_as_timelines(page: Page) -> None:
     blanks = page.run("return document.querySelectorAll('#tree .half.none').length")
     assert bars + blanks == 2 * rows
     assert blanks > 0
+    assert page.run("return document.querySelectorAll('#tree .track b').length") > 0, "where first chunks came"
     widths = page.run("return [...document.querySelectorAll('.track i')].map(e => e.getBoundingClientRect().width)")
     assert all(width >= 2 for width in widths)
 

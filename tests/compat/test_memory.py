@@ -43,15 +43,17 @@ class Forgetful(InMemorySaver):
 
 
 class Meter:
-    """Notes how much memory is held at two supersteps of so many."""
+    """Notes how much memory is held at two supersteps of so many, once a saver had so many seconds to catch up."""
 
-    def __init__(self, steps: int = STEPS) -> None:
+    def __init__(self, steps: int = STEPS, pause: float = 0.0) -> None:
         self.steps = steps
+        self.pause = pause
         self.held: list[int] = []
 
     def step(self, n: int) -> None:
         """The loop is at this superstep."""
         if n in (WARM, self.steps - 1):
+            time.sleep(self.pause)
             gc.collect()
             self.held.append(tracemalloc.get_traced_memory()[0])
 
@@ -105,7 +107,7 @@ def test_a_long_loop(colour: Colour, build: Any, mode: Any) -> None:
 @pytest.mark.parametrize("durability", ["sync", "async"])
 def test_a_long_loop_that_is_saved(colour: Colour, durability: Any) -> None:
     """The same for a run whose saver keeps the newest checkpoint alone."""
-    meter = Meter()
+    meter = Meter(pause=0.3)
     read_to_the_end(colour, plain(meter).compile(checkpointer=Forgetful()), "updates", durability=durability)
     assert meter.held[1] - meter.held[0] < ALLOWED
 

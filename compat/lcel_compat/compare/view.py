@@ -15,7 +15,7 @@ from lcel_compat.compare._recorded import Lane, Recorded, Run
 from lcel_compat.compare._text import shown, text_of
 from lcel_compat.compare._values import at
 
-__all__ = ["Case", "Group", "Mark", "Row", "RunView", "grouped", "rows", "run_views", "span"]
+__all__ = ["Case", "Group", "Mark", "Row", "RunView", "first_chunk", "grouped", "rows", "run_views", "span"]
 
 Mark: TypeAlias = Literal["same", "changed", "missing", "extra", "folded"]
 _Pair: TypeAlias = tuple[Run | None, Run | None]
@@ -178,14 +178,24 @@ def _said(case: Case, key: str | None, step: int | None) -> str | None:
 def span(recorded: Recorded, run: Run, *, timed: bool) -> tuple[float, float]:
     """When a run's first and last own events came: in milliseconds if they are ``timed``, else by position."""
     last = max(_last(lane) for _, lane in run.lanes())
-    if not timed:
-        return float(run.first), float(last)
-    times, final = recorded.times, len(recorded.times) - 1
-    return float(times[min(run.first, final)]), float(times[min(last, final)])
+    return _moment(recorded, run.first, timed), _moment(recorded, last, timed)
+
+
+def first_chunk(recorded: Recorded, run: Run, *, timed: bool) -> float | None:
+    """When a run's own first chunk came, as ``span`` says when; None if it gave none."""
+    keyed = [min(lane.at) for lane in run.by_key.values() if lane.at]
+    named = (at(recorded.texts.value(step), ("event",)) for step in run.main.steps)
+    whole = next((place for name, place in zip(named, run.main.at, strict=True) if str(name).endswith("_stream")), None)
+    found = min((*keyed, *(() if whole is None else (whole,))), default=None)
+    return None if found is None else _moment(recorded, found, timed)
 
 
 def _last(lane: Lane) -> int:
     return max(lane.at, default=0)
+
+
+def _moment(recorded: Recorded, position: int, timed: bool) -> float:
+    return float(recorded.times[min(position, len(recorded.times) - 1)] if timed else position)
 
 
 @dataclass(frozen=True, slots=True)
