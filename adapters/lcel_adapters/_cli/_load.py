@@ -35,7 +35,7 @@ def load_runnable(spec: str) -> Runnable[Any, Any]:
     place, colon, path = spec.rpartition(":")
     if not (place and colon and path):
         raise CannotRunError(f"{spec!r} names no graph: {_FORM}.")
-    return _runnable(spec, _find(spec, _import(place), path))
+    return _runnable(spec, find(spec, _import(place), path))
 
 
 def is_factory(spec: str) -> bool:
@@ -45,7 +45,7 @@ def is_factory(spec: str) -> bool:
         CannotRunError: If there is nothing of that name.
     """
     place, _, path = spec.rpartition(":")
-    return not isinstance(_find(spec, _import(place), path), Runnable)
+    return not isinstance(find(spec, _import(place), path), Runnable)
 
 
 def read_json(text: str, *, option: str) -> Any:
@@ -115,7 +115,7 @@ def _import(place: str) -> ModuleType:
     except CannotRunError:
         raise
     except ModuleNotFoundError as error:
-        raise CannotRunError(_not_found(place, error)) from error
+        raise CannotRunError(not_found(place, error)) from error
     except Exception as error:
         raise CannotRunError(
             f"{place!r} failed while it was imported: {type(error).__name__}: {error}. Nothing was run."
@@ -136,7 +136,7 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-def _not_found(place: str, error: ModuleNotFoundError) -> str:
+def not_found(place: str, error: ModuleNotFoundError) -> str:
     if error.name is not None and (place == error.name or place.startswith(f"{error.name}.")):
         return (
             f"There is no module {error.name!r}. Start lcel-compat in the folder that holds it, or name the file:"
@@ -145,7 +145,7 @@ def _not_found(place: str, error: ModuleNotFoundError) -> str:
     return f"{place!r} imports {error.name!r}, which is not installed in {sys.prefix!r}."
 
 
-def _find(spec: str, module: ModuleType, path: str) -> Any:
+def find(spec: str, module: ModuleType, path: str) -> Any:
     try:
         return attrgetter(path)(module)
     except AttributeError as error:
@@ -158,10 +158,10 @@ def _offers(module: ModuleType) -> str:
 
 
 def _is_offer(value: Any) -> bool:
-    return isinstance(value, Runnable) or _is_builder(value)
+    return isinstance(value, Runnable) or is_builder(value)
 
 
-def _is_builder(value: Any) -> bool:
+def is_builder(value: Any) -> bool:
     return not isinstance(value, type) and hasattr(value, "add_node") and callable(getattr(value, "compile", None))
 
 
@@ -169,12 +169,12 @@ def _runnable(spec: str, found: Any) -> Runnable[Any, Any]:
     made = found
     if callable(found) and not isinstance(found, Runnable):
         made = _made(spec, found)
-    if _is_builder(made):
-        made = _called(spec, made.compile)
+    if is_builder(made):
+        made = called(spec, made.compile)
     if isinstance(made, Runnable):
         return made
     raise CannotRunError(
-        f"{spec!r} is {_described(made)}, which cannot be streamed. Name a compiled graph, a chain, or a function"
+        f"{spec!r} is {described(made)}, which cannot be streamed. Name a compiled graph, a chain, or a function"
         " without arguments that makes one."
     )
 
@@ -187,7 +187,7 @@ def _made(spec: str, factory: Any) -> Any:
             f"{spec!r} takes the argument{'s' * (len(missing) > 1)} {', '.join(map(repr, missing))}. Name a graph, or a"
             " function that makes one without arguments."
         )
-    return _called(spec, factory)
+    return called(spec, factory)
 
 
 def _missing(factory: Any) -> list[str]:
@@ -200,14 +200,14 @@ def _missing(factory: Any) -> list[str]:
     return [p.name for p in parameters if p.default is p.empty and p.kind not in many]
 
 
-def _called(spec: str, make: Any) -> Any:
+def called(spec: str, make: Any) -> Any:
     try:
         return make()
     except Exception as error:
         raise CannotRunError(f"{spec!r} could not be made: {type(error).__name__}: {error}") from error
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
     return f"the module {value.__name__!r}" if isinstance(value, ModuleType) else f"of type {type(value).__name__}"
 
 

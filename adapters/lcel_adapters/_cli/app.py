@@ -227,3 +227,73 @@ def eject(
 
     with outcome():
         ejected.write(ejected.eject(chain, depth=depth), output)
+
+
+@app.command(
+    epilog="Example: lcel-compat serve desk=lcel_adapters.desk:step_graph. Without graphs, ./langgraph.json names them."
+    " Exit codes: 0 it was told to end, 1 it failed, 2 it could not be started."
+)
+def serve(
+    graphs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME=MODULE:OBJECT",
+            help="Graphs (of this project or LangGraph's), runnables, or what makes them; FILE.py:OBJECT also works.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A langgraph.json; the one of this folder, if no graph is named."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine only with authentication.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 2024,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="sqlite:///FILE.db, or postgresql://USER:PASSWORD@HOST/NAME, which several servers may share.",
+        ),
+    ] = None,
+    api_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="Without it nobody is let in; again for more. Better in $LCEL_COMPAT_API_KEYS, with commas between:"
+            " arguments can be seen by others.",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine, and let everyone in.")
+    ] = False,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="Of web pages that may read answers; again for more, * for all."),
+    ] = None,
+    log_level: Annotated[
+        Literal["critical", "error", "warning", "info", "debug"], typer.Option(help="The least that is logged.")
+    ] = "info",
+    log_format: Annotated[
+        Literal["text", "json"], typer.Option(help="For people, or one JSON object on each line.")
+    ] = "text",
+) -> None:
+    """Serve graphs and runnables over HTTP, to the clients of LangGraph's Agent Server and of LangServe."""
+    from lcel_adapters._cli._console import outcome
+    from lcel_adapters._cli._serve import Options, run_serve
+
+    with outcome():
+        run_serve(
+            Options(
+                graphs=graphs or [],
+                config=config,
+                host=host,
+                port=port,
+                database=database,
+                api_keys=api_key,
+                insecure=insecure,
+                origins=cors_origin or [],
+                log_level=log_level,
+                log_format=log_format,
+            )
+        )
