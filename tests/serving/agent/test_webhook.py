@@ -1,0 +1,88 @@
+"""Whoever is named by ``webhook`` is told when a run is over, with what the real server's source says it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+
+from tests.support.servers import Server
+
+pytestmark = [pytest.mark.slow]
+
+TIMES = {"run_started_at", "run_ended_at", "webhook_sent_at"}
+
+
+class Listener:
+    """What was posted to it, as an ASGI application."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self.app = FastAPI()
+        self.app.post("/hook")(self.hear)
+
+    async def hear(self, request: Request) -> None:
+        """Keep a body."""
+        self.heard.append(await request.json())
+
+    async def of(self, run: str) -> dict[str, Any]:
+        """What was said of a run."""
+        async with asyncio.timeout(20):
+            for _ in count():
+                found = [said for said in self.heard if said["run_id"] == run]
+                if found:
+                    return found[0]
+                await asyncio.sleep(0.02)
+        raise AssertionError
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[Listener, str]]:
+    """A listener, and the address to name."""
+    listener = Listener()
+    with closing(Server(listener.app)) as server:
+        server.open()
+        yield listener, f"{server.url}/hook"
+
+
+@pytest.mark.parametrize(
+    ("graph", "given", "status", "values", "error"),
+    [
+        ("qa", {"question": "q?"}, "success", {"question": "q?", "answer": "Hello big world"}, None),
+        ("human", {"n": 1}, "success", {"n": 1, "log": ["prep"]}, None),
+        ("err", {"n": 0}, "error", {"n": 0, "log": ["ok1"]}, {"error": "ValueError", "message": "boom: bad value"}),
+        (
+            "err",
+            {"n": 1},
+            "error",
+            {"n": 1, "log": ["ok1"]},
+            {"error": "MyErr", "message": "An internal error occurred"},
+        ),
+    ],
+    ids=["done", "asks", "fails", "fails in secret"],
+)
+async def test_the_end_of_a_run_is_told(
+    server: str,
+    listener: tuple[Listener, str],
+    graph: str,
+    given: dict[str, Any],
+    status: str,
+    values: dict[str, Any],
+    error: dict[str, Any] | None,
+) -> None:
+    """The run as it ended, its times, its values, and its error, if it has one."""
+    heard, url = listener
+    body = {"assistant_id": graph, "input": given, "webhook": url, "metadata": {"mine": 1}}
+    async with httpx.AsyncClient(base_url=server, timeout=30) as client:
+        thread = (await client.post("/threads", json={})).json()["thread_id"]
+        run = (await client.post(f"/threads/{thread}/runs", json=body)).json()
+        said = await heard.of(run["run_id"])
+    assert (said["thread_id"], said["assistant_id"], said["metadata"]["mine"]) == (thread, run["assistant_id"], 1)
+    assert (said["status"], said["values"], said.get("error")) == (status, values, error)
+    assert said.keys() >= TIMES
