@@ -4,5 +4,6 @@
 other: `_rows` (what a line of the table is), `_timing` (interleaved rounds), `_workloads` (graphs
 and chains every engine can run), `_graphs` (graphs whose runs are saved), `_kinds` (the ways a
 scenario is measured), `_face`, `_saved`, `_threads`, `_memory`, `_compare` (scenarios of one subject
-each), `_scenarios` (the registry), `_report` (table and JSON).
+each), `_serving` (servers side by side; its parts are `_serving_*`: applications, processes, load, open streams, the
+queue, the profile), `_scenarios` (the registry), `_report` (table and JSON).
 """

@@ -9,8 +9,10 @@ goal means that the answer is noise.
 
 Both sides run in the same process and in the same rounds, in alternating order, after a warm-up,
 so that a busy machine slows both; the figures in µs still depend on the machine, the ratios hardly.
-Exceptions, by their nature: imports are timed as fresh processes, and a slow reader or saver is
-counted in items, not timed. Where a note says "processor time", the time is that which all threads
+Exceptions, by their nature: imports are timed as fresh processes, servers are processes of their own
+that take turns, and a slow reader or saver is counted in items, not timed. The first run of a scenario
+of serving makes an environment for what it is compared with, `.venv-peers`.
+Where a note says "processor time", the time is that which all threads
 of the process spent on a processor, without waiting for disks or for other programs.
 A line `exponent` is the slope of log(cost) over log(size): 1 is linear.
 The last lines are yardsticks, no contest.

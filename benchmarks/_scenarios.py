@@ -27,6 +27,7 @@ from benchmarks._kinds import (
 )
 from benchmarks._memory import memory
 from benchmarks._saved import saved
+from benchmarks._serving import serving
 from benchmarks._threads import threads
 from benchmarks._timing import Pass, Settings
 from benchmarks._workloads import QUESTION, ZERO, AsyncPass, Engine, Graph, Modes, Node, TokenModel
@@ -45,7 +46,7 @@ def scenarios() -> tuple[Scenario, ...]:
     found = (
         *(*_rows_of_nodes(), *_chains(), *faces(), *_linearity()),
         *(*saved(), *threads(), *memory()),
-        *(*_others(), *comparisons(), *_yardsticks()),
+        *(*_others(), *comparisons(), *serving(), *_yardsticks()),
     )
     return tuple(Scenario(name=name, measure=measure) for name, measure in found)
 
