@@ -297,6 +297,7 @@ PUBLIC_HOSTS = {
     "keepachangelog.com",
     "python.langchain.com",
     "semver.org",
+    "www.w3.org",
 }
 """Sites that pages may link to. A registry is none of them: what installs from where is local."""
 
