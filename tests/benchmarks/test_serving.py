@@ -6,7 +6,7 @@ import asyncio
 import gc
 import math
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from time import process_time
 from typing import Any

@@ -52,6 +52,8 @@ class Metrics:
         """Show what a server has open and executes, whenever somebody looks."""
         executing = Gauge("lcel_runs_executing", "Runs that this server executes.", registry=self.registry)
         executing.set_function(lambda: len(serving.runs.worker.working) + len(serving.tasks))
+        waiting = Gauge("lcel_writes_waiting", "Writes that the database cannot keep yet.", registry=self.registry)
+        waiting.set_function(lambda: len(serving.database.kept_waiting))
         streams = Gauge("lcel_streams_open", "Answers that are being streamed.", registry=self.registry)
         streams.set_function(lambda: serving.streams)
 

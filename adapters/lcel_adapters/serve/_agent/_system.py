@@ -29,9 +29,9 @@ def _version(package: str) -> str | None:
 _OURS, _LANGGRAPH = _version("lcel-compat"), _version("langgraph")
 
 
-@router.get("/ok", responses={503: {"description": "It is about to end, or its database does not answer."}})
+@router.get("/ok", responses={503: {"description": "It is about to end, or its database keeps nothing."}})
 async def ok(serving: ServingOf, check_db: bool = False) -> Response:
-    """Whether the server takes requests; with ``check_db`` whether its database answers, too."""
+    """Whether the server takes requests; with ``check_db`` whether its database answers and keeps, too."""
     ends = serving.draining is not None
     database = await _answers(serving) if check_db else None
     services = {} if database is None else {"database": database}
@@ -45,7 +45,7 @@ async def _answers(serving: Serving) -> bool:
             await serving.database.read(lambda connection: connection.execute(select(true())).scalar_one())
     except (StorageError, TimeoutError):
         return False
-    return True
+    return not serving.database.kept_waiting
 
 
 @router.get("/metrics")

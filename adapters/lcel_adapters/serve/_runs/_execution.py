@@ -282,7 +282,7 @@ class Execution:
 
     async def _write(self, function: Callable[[Connection], T]) -> T:
         """A write that has to be: the run waits while the database does not answer, or has no room."""
-        return await insist(lambda: self._means.database.write(function))
+        return await insist(self._means.database, lambda: self._means.database.write(function))
 
 
 def _shown(run: Row) -> Row:

@@ -69,7 +69,7 @@ class RunPostgresSaver(ServingPostgresSaver):
                 await _prepare(connection, writing)
                 return await save(AsyncPostgresSaver(connection, serde=self.serde))
 
-        return await insist(lambda: self._database.tried(attempt))
+        return await insist(self._database, lambda: self._database.tried(attempt))
 
 
 async def _prepare(connection: AsyncConnection[DictRow], writing: Writing) -> None:

@@ -54,7 +54,7 @@ class RunSqliteSaver(ServingSqliteSaver):
     ) -> RunnableConfig:
         play = self._recorded(lambda saver: saver.put(config, checkpoint, metadata, new_versions))
         guarded = _guarded(self._holdings.checkpoint(config, checkpoint["id"]), play)
-        return await insist(lambda: self._awrite(guarded))
+        return await insist(self._database, lambda: self._awrite(guarded))
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -70,7 +70,7 @@ class RunSqliteSaver(ServingSqliteSaver):
     ) -> None:
         writing = self._holdings.writes(config)
         play = self._recorded(lambda saver: saver.put_writes(config, writes, task_id, task_path))
-        await insist(lambda: self._awrite(_guarded(writing, play)))
+        await insist(self._database, lambda: self._awrite(_guarded(writing, play)))
         self._remember(writing)
 
     def _remember(self, writing: Writing | None) -> None:

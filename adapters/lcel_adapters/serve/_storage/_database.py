@@ -29,8 +29,8 @@ class Database(ABC):
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.kept_waiting = 0
-        """How many wait until it can keep what they have to save; see ``insist``."""
+        self.kept_waiting: set[object] = set()
+        """Who waits until it can keep what has to be saved: it has no room, or does not answer."""
         self._listeners = Listeners()
 
     @staticmethod
