@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+
+PATIENCE = 20.0
+"""Seconds that a database may stay away."""
 
 
 @contextmanager
@@ -22,6 +27,19 @@ def saver_of(database: str) -> Iterator[BaseCheckpointSaver[Any]]:
 
         with PostgresSaver.from_conn_string(database) as postgres_saver:
             yield postgres_saver
+
+
+def kept(database: str, thread_id: str) -> list[CheckpointTuple]:
+    """The same as ``history``, from a database that may be about to come back."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with saver_of(database) as saver:
+                return history(saver, thread_id)
+        except psycopg.OperationalError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.05)
 
 
 def history(saver: BaseCheckpointSaver[Any], thread_id: str) -> list[CheckpointTuple]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
-from tests.serving.faults.kept import flaws, history, saver_of, state
+from tests.serving.faults.kept import flaws, kept, state
 from tests.serving.faults.lanes import MODES, Lanes, attempts, lanes, shown
 from tests.serving.faults.reader import SILENCE, Ask, Client, Got, Reader
 
@@ -99,9 +99,8 @@ def _streamed(client: Client, reader: Reader) -> Streamed:
 def _left(client: Client, outcome: Outcome, database: str) -> Outcome:
     """Note what is left on the thread."""
     outcome.thread = _thread(client.get(f"/threads/{outcome.thread_id}"))
-    with saver_of(database) as saver:
-        found = history(saver, outcome.thread_id)
-        outcome.state, outcome.flaws = state(found), flaws(found)
+    found = kept(database, outcome.thread_id)
+    outcome.state, outcome.flaws = state(found), flaws(found)
     return outcome
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,45 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.serving.faults.lanes import attempts
+from tests.serving.faults.playing import Playing, wrong_with
 from tests.serving.faults.servers import executing, fleet, quiet
-from tests.serving.faults.stories import Outcome, Story, all_modes, faults, play_all
+from tests.serving.faults.stories import Outcome
 from tests.support.served import Fleet, Served, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 SILENCE = 2.0
 """Seconds after which clients take a stopped server for gone; others say something twice a second."""
-INPUT = {"input": {"tick": 0.04}}
-STORIES = [
-    *(Story(name=name, graph=name, bodies=[all_modes(**INPUT)]) for name in ("steps", "wide", "nest")),
-    Story(name="ask", graph="ask", bodies=[all_modes(**INPUT), all_modes(command={"resume": "yes"})]),
-]
-
-
-class Playing:
-    """Stories that are being played, at whichever servers are named in ``urls``."""
-
-    def __init__(self, database: str, *servers: Served) -> None:
-        self.urls = [server.url for server in servers]
-        self._database = database
-        self._found: dict[str, Outcome | BaseException] = {}
-        self._thread = threading.Thread(target=self._play, daemon=True)
-        self._thread.start()
-
-    def outcomes(self) -> dict[str, Outcome]:
-        """What came of them, once they are over."""
-        self._thread.join()
-        wrong = {name: outcome for name, outcome in self._found.items() if not isinstance(outcome, Outcome)}
-        assert not wrong, wrong
-        return {name: outcome for name, outcome in self._found.items() if isinstance(outcome, Outcome)}
-
-    def again(self) -> dict[str, Outcome]:
-        """What is kept of them by now."""
-        return {
-            story.name: story.again(lambda: self.urls, self._database, self.outcomes()[story.name]) for story in STORIES
-        }
-
-    def _play(self) -> None:
-        self._found = play_all(STORIES, lambda: list(self.urls), self._database, SILENCE)
 
 
 @contextmanager
@@ -93,15 +61,6 @@ def held_in_a_transaction(server: Served, database: str) -> Iterator[None]:
         yield
 
 
-def wrong_with(found: dict[str, Outcome], expected: dict[str, Outcome]) -> list[str]:
-    """How stories differ from undisturbed ones."""
-    return [
-        f"{story.name}: {fault}"
-        for story in STORIES
-        for fault in faults(story, expected[story.name], found[story.name])
-    ]
-
-
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Servers on PostgreSQL."""
@@ -118,7 +77,7 @@ def pair(servers: Fleet) -> tuple[Served, Served]:
 @pytest.fixture(scope="module")
 def expected(servers: Fleet, pair: tuple[Served, Served]) -> dict[str, Outcome]:
     """What comes of the stories when nobody is stopped."""
-    return Playing(servers.database, *pair).outcomes()
+    return Playing(servers.database, *pair, silence=SILENCE).outcomes()
 
 
 @pytest.mark.postgres
@@ -128,7 +87,7 @@ def test_a_server_that_comes_back_changes_nothing(
 ) -> None:
     """Whether the other still executes or is done: states, histories and kept streams are the undisturbed runs'."""
     zombie, other = pair
-    playing = Playing(servers.database, zombie)
+    playing = Playing(servers.database, zombie, silence=SILENCE)
     until(lambda: executing(zombie) > 1, what="that stories have begun")
     time.sleep(random.uniform(0, 0.3))
     with held(zombie):
@@ -152,7 +111,7 @@ def test_locks_of_a_stopped_server_end(
 ) -> None:
     """A server that is stopped in the middle of a transaction does not keep its runs from the others."""
     zombie, other = pair
-    playing = Playing(servers.database, zombie)
+    playing = Playing(servers.database, zombie, silence=SILENCE)
     until(lambda: executing(zombie) > 1, what="that stories have begun")
     with held_in_a_transaction(zombie, servers.database):
         playing.urls = [other.url]
@@ -165,8 +124,8 @@ def test_a_server_alone_just_goes_on(tmp_path: Path) -> None:
     """On SQLite nobody takes over, however long it was stopped: nothing runs twice, and clients have everything."""
     with fleet("sqlite", tmp_path, heartbeat=0.5) as servers:
         server = servers.start()
-        expected = Playing(servers.database, server).outcomes()
-        playing = Playing(servers.database, server)
+        expected = Playing(servers.database, server, silence=SILENCE).outcomes()
+        playing = Playing(servers.database, server, silence=SILENCE)
         until(lambda: executing(server) > 1, what="that stories have begun")
         with held(server):
             # Longer than clients wait, and than another server would.
