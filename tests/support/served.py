@@ -28,6 +28,8 @@ import httpx
 
 SECONDS = 30.0
 """How long a server may take to begin or to end."""
+GRACE = 2
+"""Seconds that a server which was told to end waits for clients that take nothing, when the time of runs is over."""
 Preparation: TypeAlias = Callable[[], None]
 
 
@@ -83,7 +85,7 @@ class Served:
         return self
 
     def kill(self) -> None:
-        """End it as a crash would, and wait until it is gone."""
+        """End it as a crash would, if it has not ended, and wait until it is gone."""
         self.process.kill()
         self._gone()
 
@@ -161,7 +163,7 @@ class Fleet:
         for served in self._all:
             if served.process.poll() is None:
                 served.go_on()
-                served.kill()
+            served.kill()
 
 
 def until(found: Callable[[], Any], seconds: float = 20.0, what: str = "what was waited for") -> Any:
@@ -190,10 +192,16 @@ def _main() -> None:
     # Imported before it is told what to do, so that it begins at once.
     import uvicorn
 
-    from lcel_adapters.serve import create_app
+    from lcel_adapters.serve import Settings, create_app
     from tests.support import engines
 
     class Server(uvicorn.Server):
+        """As ``lcel-compat serve`` has it, its times shorter."""
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            app.state.drain()
+            super().handle_exit(sig, frame)
+
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if self.started:
@@ -204,8 +212,9 @@ def _main() -> None:
         return
     threading.Thread(target=_die_with_parent, daemon=True).start()
     graphs = import_module(asked["graphs"]).build(getattr(engines, asked["library"]))
+    grace = int(Settings(**asked["settings"]).drain) + GRACE
     app = create_app(graphs=graphs, database=asked["database"], **asked["settings"])
-    Server(uvicorn.Config(app, port=0, log_level="warning", ws="none")).run()
+    Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=grace, ws="none")).run()
 
 
 def _die_with_parent() -> None:

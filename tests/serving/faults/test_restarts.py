@@ -83,5 +83,4 @@ def test_an_outage_is_told(
     finally:
         beneath.start()
     assert wrong_with(playing.outcomes(), expected) == []
-    for server in pair:
-        until(lambda server=server: health(server) == WELL, what="that it is well again")
+    until(lambda: [health(server) for server in pair] == [WELL, WELL], what="that they are well again")

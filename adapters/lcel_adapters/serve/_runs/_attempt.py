@@ -107,6 +107,12 @@ class Attempt:
         self.outcome.error = {"error": "TimeoutError", "message": f"The run took longer than {seconds} s."}
         return Frame("error", dumps(self.outcome.error))
 
+    def cut_off(self) -> Frame:
+        """The last frame of a run that nobody goes on with when its server ends; ``outcome`` says so."""
+        self.outcome.status = "error"
+        self.outcome.error = {"error": "ServerEnds", "message": "The server ended before the run did."}
+        return Frame("error", dumps(self.outcome.error))
+
     async def _run(self) -> AsyncGenerator[Frame | str, None]:
         project = Projection(self.body.stream_mode)
         config = self.config()

@@ -77,6 +77,11 @@ class Pipe:
                         await self._give(frame)
         except TimeoutError:
             await self._give(self.attempt.late(self._seconds))
+        except asyncio.CancelledError:
+            if self._left:
+                raise
+            # The server ends. Whoever reads, or waits for the last state, has to know that this is not it.
+            self._ready.append(self.attempt.cut_off())
         finally:
             self._news.set()
 
