@@ -99,6 +99,11 @@ def _lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def _hear_interrupts() -> None:
+    """A shell has them ignored in what it runs in the background, and so would all that comes of that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _process(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     code = "from lcel_adapters._cli import main; main()"
     return subprocess.Popen(
@@ -107,6 +112,7 @@ def _process(*arguments: str, **options: Any) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hear_interrupts if os.name == "posix" else None,
         **options,
     )
 

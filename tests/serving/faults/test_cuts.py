@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lcel_adapters.serve._runs._log import Entry, packed, unpacked
@@ -92,10 +92,12 @@ def _cut(whole: Undisturbed, file: Path, frames: int, checkpoints: int, batch: i
         raw.execute("update lcel_threads set status = 'busy', \"values\" = null")
 
 
+EXAMPLES = settings().max_examples // 5
 PARTS = st.integers(0, 200)
 
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: str(library.name))
+@settings(max_examples=EXAMPLES)
 @given(graph=st.sampled_from(GRAPHS), told=PARTS, saved=PARTS, batch=st.sampled_from((1, 7, 1000)))
 def test_a_run_comes_to_the_same_end_wherever_it_was_cut(
     library: Library,

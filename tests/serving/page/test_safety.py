@@ -147,7 +147,7 @@ def test_a_run_fits_a_telephone(page: ServerPage) -> None:
     assert page.done() == "done"
     page.click("#run-tree .run")
     assert page.run("return document.documentElement.scrollWidth") <= 400
-    assert page.run("return document.querySelector('#run-tree .track i').getBoundingClientRect().width") > 100
+    assert page.run("return document.querySelector('#run-tree .track').getBoundingClientRect().width") > 100
     page.look(width=1280, height=900)
 
 
