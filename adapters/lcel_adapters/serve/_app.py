@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
 
+from lcel_adapters.serve._admission import admission, with_user
 from lcel_adapters.serve._agent import first_parts, include_routes
 from lcel_adapters.serve._agent._own import own_assistants
 from lcel_adapters.serve._assistants import Assistants
@@ -25,7 +26,7 @@ from lcel_adapters.serve._origins import cors
 from lcel_adapters.serve._page import router as page
 from lcel_adapters.serve._project import CorsSection, HttpSection, Served, serve_object
 from lcel_adapters.serve._runs import Holdings, Runs, run_saver
-from lcel_adapters.serve._serving import Serving, admitted
+from lcel_adapters.serve._serving import Serving
 from lcel_adapters.serve._settings import Settings
 from lcel_adapters.serve._storage import Database, open_savers
 from lcel_adapters.serve._target import open_target
@@ -227,7 +228,13 @@ def _add_legacy(app: FastAPI, served: Sequence[Served], taken: Set[str]) -> list
         if one.name in taken:
             raise ValueError(f"{one.name!r} cannot be served: the server's own routes begin so. Choose another name.")
         try:
-            add_routes(app, legacy(one), path=f"/{one.name}", dependencies=[Depends(admitted)])
+            add_routes(
+                app,
+                legacy(one),
+                path=f"/{one.name}",
+                per_req_config_modifier=with_user,
+                dependencies=[Depends(admission(one.name))],
+            )
         except TypeError as error:
             warnings.append(f"There is nothing for LangServe's clients at /{one.name}: {error}")
     return warnings

@@ -55,5 +55,6 @@ class _Made(Runnable[Any, Any]):
 
     @asynccontextmanager
     async def _opened(self, config: RunnableConfig | None) -> AsyncIterator[Any]:
-        async with self._factory.open(config, ServerRuntime(access_context="threads.create_run")) as made:
+        user = ((config or {}).get("configurable") or {}).get("langgraph_auth_user")
+        async with self._factory.open(config, ServerRuntime(access_context="threads.create_run", user=user)) as made:
             yield _shown(made)

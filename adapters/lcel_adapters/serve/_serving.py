@@ -155,14 +155,3 @@ async def access_of(request: Request) -> Access:
         Denied: They are not let in.
     """
     return await serving_of(request).guard.access(request)
-
-
-async def admitted(request: Request) -> None:
-    """Let a request of LangServe's dialect in: what it asks for is a run without a thread.
-
-    Raises:
-        Denied: It is not let in, or may not run anything.
-    """
-    access = await access_of(request)
-    value: dict[str, Any] = {"thread_id": None, "assistant_id": request.url.path.split("/")[1], "metadata": {}}
-    await access.authorize("threads", "create_run", value)

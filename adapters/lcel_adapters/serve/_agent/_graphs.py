@@ -15,7 +15,7 @@ from lcel_adapters.serve._agent._assistants import find_assistant_row
 from lcel_adapters.serve._agent._models import Drawing, ErrorBody, GraphSchemas, Schemas
 from lcel_adapters.serve._agent._routing import AccessOf, JsonRoute, ServingOf, answer
 from lcel_adapters.serve._agent._schemas import schemas_of
-from lcel_adapters.serve._auth import Access
+from lcel_adapters.serve._auth import Access, configurable_of
 from lcel_adapters.serve._project import ServerRuntime
 from lcel_adapters.serve._serving import Serving
 from lcel_adapters.serve._target import Target
@@ -89,7 +89,9 @@ async def _opened(
     target = serving.targets.get(row["graph_id"])
     if target is None:
         raise HTTPException(404, f"The assistant's graph {row['graph_id']!r} is not served here.")
-    config = cast(RunnableConfig, dict(row["config"]))
+    said = row["config"].get("configurable") or {}
+    user = None if access.user is None else access.user.dict()
+    config = cast(RunnableConfig, {**row["config"], "configurable": configurable_of(said, user)})
     runtime = ServerRuntime(access_context="assistants.read", user=access.user, store=serving.store)
     async with target.opened(config, runtime, saved=True) as graph:
         yield target, graph, config

@@ -6,7 +6,7 @@ from lcel_adapters.serve._auth._binding import refuse_open_binding
 from lcel_adapters.serve._auth._errors import AuthError, Denied, OpenBindingError
 from lcel_adapters.serve._auth._filter import Filter, FilterError
 from lcel_adapters.serve._auth._guard import Access, Guard
-from lcel_adapters.serve._auth._user import User
+from lcel_adapters.serve._auth._user import User, configurable_of
 
 __all__ = [
     "Access",
@@ -17,5 +17,6 @@ __all__ = [
     "Guard",
     "OpenBindingError",
     "User",
+    "configurable_of",
     "refuse_open_binding",
 ]

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+_OF_USERS = "langgraph_auth_"
+
 
 class User(Mapping[str, Any]):
     """Who asks: ``langgraph_sdk.auth.types.BaseUser`` by its attributes.
@@ -97,6 +99,19 @@ def user_of(response: Any) -> User:
 
 def _listed(permissions: Sequence[str]) -> list[str]:
     return [permissions] if isinstance(permissions, str) else list(permissions)
+
+
+def configurable_of(configurable: Mapping[str, Any], user: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A run's ``configurable`` with who asks, under the names of the Agent Server; what others wrote there is dropped.
+
+    Args:
+        configurable: What clients say.
+        user: What is known of who asks; None if nothing is.
+    """
+    others = {key: value for key, value in configurable.items() if not key.startswith(_OF_USERS)}
+    if user is None:
+        return others
+    return {**others, "langgraph_auth_user": user, "langgraph_auth_user_id": user.get("identity", "")}
 
 
 def _fields(given: Any) -> builtins.dict[str, Any]:

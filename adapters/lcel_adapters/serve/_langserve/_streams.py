@@ -12,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lcel_adapters.serve._frames import shown as public
 from lcel_adapters.serve._langserve._allowed import Allowed
 from lcel_adapters.serve._langserve._input import check
 from lcel_adapters.serve._langserve._json import ERROR
@@ -66,7 +67,7 @@ async def stream_events(served: Served, request: Request) -> Response:
         if not allowed.event(event):
             return None
         # The event is ours; its metadata is shared with the run's other events.
-        event["metadata"] = {key: value for key, value in event["metadata"].items() if not key.startswith("__")}
+        event["metadata"] = public(event["metadata"])
         return event
 
     return _response(_data(served, asked, events, shown), asked)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 
+from lcel_adapters.serve._auth import configurable_of
 from lcel_adapters.serve._frames import Frame, Projection, engine_modes
 from lcel_adapters.serve._json import dumps
 from lcel_adapters.serve._project import ServerRuntime
@@ -196,15 +197,13 @@ class Attempt:
         server = {"run_id": self.run_id, "graph_id": self.target.name, "assistant_id": self.assistant["assistant_id"]}
         config: dict[str, Any] = {**configured, **asked}
         config["run_id"] = UUID(self.run_id)
-        config["configurable"] = {
+        said = {
             **(configured.get("configurable") or {}),
             **(asked.get("configurable") or {}),
             **(self._context() or {}),
             **self.headers,
-            **self._place(),
-            **self._user(),
-            **server,
         }
+        config["configurable"] = {**configurable_of(said, self.user), **self._place(), **server}
         config["metadata"] = {
             **(configured.get("metadata") or {}),
             **(asked.get("metadata") or {}),
@@ -225,11 +224,6 @@ class Attempt:
         if self.body.checkpoint_id is not None:
             found["checkpoint_id"] = self.body.checkpoint_id
         return found
-
-    def _user(self) -> dict[str, Any]:
-        if self.user is None:
-            return {}
-        return {"langgraph_auth_user": self.user, "langgraph_auth_user_id": self.user.get("identity", "")}
 
     def _context(self) -> dict[str, Any] | None:
         """The context; where only ``configurable`` was said, that is it (AGENT-SERVER.md, Q13)."""
