@@ -162,7 +162,7 @@ async def join(
     thread_id: UUID, run_id: UUID, serving: ServingOf, access: AccessOf, cancel_on_disconnect: bool = False
 ) -> Response:
     """Wait for the end of a run, and answer with the final state."""
-    run = await find_run(serving, access, str(thread_id), str(run_id))
+    run = await _joined(serving, access, thread_id, run_id, cancel_on_disconnect)
     place = f"/threads/{thread_id}/runs/{run_id}"
     if run is None:
         return _waiting(serving, no_run(), place)
@@ -181,7 +181,7 @@ async def join_stream(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Stream a run: from now on; of a resumable one what followed ``Last-Event-ID``, ``-1`` for all."""
-    run = await find_run(serving, access, str(thread_id), str(run_id))
+    run = await _joined(serving, access, thread_id, run_id, cancel_on_disconnect)
     headers = _located(f"/threads/{thread_id}/runs/{run_id}", "stream")
     if run is None:
         missing = Frame("error", dumps({"error": "HTTPException", "message": "404: Run not found"}))
@@ -232,6 +232,16 @@ async def _run(serving: Serving, access: Access, thread_id: UUID, run_id: UUID, 
     run = await find_run(serving, access, str(thread_id), str(run_id), action)
     if run is None:
         raise HTTPException(404, "Run not found" if action == "delete" else "Not Found")
+    return run
+
+
+async def _joined(
+    serving: Serving, access: Access, thread_id: UUID, run_id: UUID, cancels: bool
+) -> dict[str, Any] | None:
+    """A run that is to be followed; whoever ends it by leaving has to be allowed to cancel it, too."""
+    run = await find_run(serving, access, str(thread_id), str(run_id))
+    if run is not None and cancels:
+        return await find_run(serving, access, str(thread_id), str(run_id), "update")
     return run
 
 

@@ -61,6 +61,9 @@ async def create(body: ThreadCreate, serving: ServingOf, access: AccessOf) -> Re
     if row is None:
         raise HTTPException(409, f"Thread with ID {thread_id} already exists")
     if body.supersteps:
+        if made is None:
+            # The thread was there: to write its state is to change it, not to make it.
+            row = await find_thread(serving, access, UUID(thread_id), "update")
         try:
             await apply_supersteps(serving, access, row, body.supersteps)
         except BaseException:
