@@ -15,7 +15,6 @@ from fastapi import FastAPI
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 
 from lcel_adapters.serve import Guard, create_app
-from lcel_adapters.serve._project import Project
 from lcel_compat import START, StateGraph
 from tests.support.asgi import client_of
 
@@ -122,8 +121,7 @@ def _placed(database: str, folder: Path, place: str, guarded: Guard) -> FastAPI:
     http = {"mount_prefix": "/api/v1"} if place == "prefixed" else {}
     (folder / "h.py").write_text("from langchain_core.runnables import RunnableLambda\nh = RunnableLambda(str)\n")
     (folder / "langgraph.json").write_text(json.dumps({"graphs": {"h": "./h.py:h"}, "http": http}))
-    project = Project.read(folder / "langgraph.json")
-    return create_app({"g": graph()}, project=project, database=database, guard=guarded)
+    return create_app({"g": graph()}, project=folder / "langgraph.json", database=database, guard=guarded)
 
 
 @pytest.mark.langgraph

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from langchain_core.runnables import RunnableLambda
 
 from lcel_adapters import from_lcel
-from lcel_adapters.serve import Settings, create_app
+from lcel_adapters.serve import CannotRunError, Guard, Project, Settings, create_app
 from lcel_adapters.serve._limits import is_shallow
 from lcel_compat import START, StateGraph
 from tests.support.servers import Server
@@ -106,6 +106,48 @@ def test_it_stands_below_a_path_of_another_application(database: str, lifespan: 
         assert asked.post(f"/agents/threads/{thread}/runs/wait", json=body).json() == {"n": 2}
     if not lifespan:
         asyncio.run(agents.state.close())
+
+
+PROJECT = "from langchain_core.runnables import RunnableLambda\nto_text = RunnableLambda(str)\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A ``langgraph.json`` that names a runnable."""
+    (tmp_path / "app_project.py").write_text(PROJECT)
+    path = tmp_path / "langgraph.json"
+    path.write_text('{"graphs": {"text": "./app_project.py:to_text"}}')
+    return path
+
+
+@pytest.mark.parametrize("form", [Project.read, str, Path])
+def test_a_project_is_given_by_its_path_or_read_before(database: str, project: Path, form: Any) -> None:
+    """What the file names is served beside the graphs that are given."""
+    with client(create_app({"add": graph()}, project=form(project), database=database)) as asked:
+        assert asked.post("/text/invoke", json={"input": 1}).json()["output"] == "1"
+        assert asked.post("/add/invoke", json={"input": {"n": 1}}).status_code == 200
+
+
+def test_a_project_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """With its path, in the class that `create_app` says it raises."""
+    with pytest.raises(CannotRunError, match=r"missing\.json"):
+        create_app(project=tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize("named", ["graphs", "project"])
+def test_keys_of_the_environment_are_asked_for(
+    database: str, project: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever an application is made of; who wants everyone let in says so with `guard=Guard()`."""
+    monkeypatch.setenv("LCEL_COMPAT_API_KEYS", "sesame")
+    given: Any = {"graphs": {"text": RunnableLambda(str)}} if named == "graphs" else {"project": project}
+    run = {"assistant_id": "text", "input": 1}
+    with client(create_app(**given, database=database)) as asked:
+        answers = [asked.post("/runs/wait", json=run, headers=key) for key in ({}, {"x-api-key": "sesame"})]
+        legacy = asked.post("/text/invoke", json={"input": 1})
+    assert [answer.status_code for answer in [*answers, legacy]] == [401, 200, 401]
+    with client(create_app(**given, database=database, guard=Guard())) as asked:
+        assert asked.post("/runs/wait", json=run).status_code == 200
 
 
 def test_the_collector_is_as_it_was_when_a_server_has_ended(database: str) -> None:

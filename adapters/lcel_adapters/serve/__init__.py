@@ -11,20 +11,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lcel_adapters._cli._load import CannotRunError
     from lcel_adapters.serve._app import create_app
     from lcel_adapters.serve._auth import Guard
     from lcel_adapters.serve._langserve import CustomUserType, add_routes
+    from lcel_adapters.serve._project import Project
     from lcel_adapters.serve._settings import Settings
 
 _HOMES = {
+    "CannotRunError": "_project._errors",
     "CustomUserType": "_langserve",
     "Guard": "_auth",
+    "Project": "_project",
     "Settings": "_settings",
     "add_routes": "_langserve",
     "create_app": "_app",
 }
 
-__all__ = ["CustomUserType", "Guard", "Settings", "add_routes", "create_app"]
+__all__ = ["CannotRunError", "CustomUserType", "Guard", "Project", "Settings", "add_routes", "create_app"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
@@ -24,7 +25,7 @@ from lcel_adapters.serve._limits import Limits
 from lcel_adapters.serve._metrics import Metrics, Observed
 from lcel_adapters.serve._origins import cors
 from lcel_adapters.serve._page import router as page
-from lcel_adapters.serve._project import CorsSection, HttpSection, Served, serve_object
+from lcel_adapters.serve._project import CorsSection, HttpSection, Project, Served, serve_object
 from lcel_adapters.serve._runs import Holdings, Runs, run_saver
 from lcel_adapters.serve._serving import Serving
 from lcel_adapters.serve._settings import Settings
@@ -34,8 +35,6 @@ from lcel_adapters.serve._target import open_target
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from lcel_adapters.serve._project import Project
-
 DATABASE = "sqlite:///lcel-compat.db"
 """Where a server keeps things unless it is told otherwise."""
 _log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ _log = logging.getLogger(__name__)
 def create_app(
     graphs: Mapping[str, Any] | None = None,
     *,
-    project: Project | None = None,
+    project: Project | Path | str | None = None,
     database: str | None = None,
     guard: Guard | None = None,
     origins: Sequence[str] = (),
@@ -65,27 +64,32 @@ def create_app(
     Args:
         graphs: By the name that clients say: graphs of ours or of LangGraph's, builders of them, plain runnables,
             functions that make one of these.
-        project: A ``langgraph.json``; its graphs beside those, its authentication unless there is a guard.
+        project: A ``langgraph.json``, or where it is; its graphs beside those, its authentication unless there is a
+            guard.
         database: ``sqlite:///file.db`` (the default, in the current folder), or ``postgresql://…``, which several
             servers may share.
-        guard: Who is let in; everyone if None, and the project does not say.
+        guard: Who is let in, ``Guard()`` for everyone. If None: who has one of the keys in ``LCEL_COMPAT_API_KEYS``, or
+            whom the project's authentication knows; everyone where there is neither.
         origins: Of web pages that may use it, beside those of the project; ``*`` for all.
         settings: Limits and intervals.
         **limits: Single ones of ``Settings``, as ``heartbeat=1.0``.
 
     Raises:
-        CannotRunError: Something is no graph and no runnable, or cannot be had.
+        CannotRunError: Something is no graph and no runnable, or cannot be had; there are keys beside the project's
+            authentication.
         ValueError: A setting is not one, or out of its bounds; a name is taken by a route.
     """
     chosen = Settings.model_validate({**(settings.model_dump() if settings else {}), **limits})
     served = [_served(name, graph) for name, graph in (graphs or {}).items()]
+    if isinstance(project, (str, Path)):
+        project = Project.read(project)
     http = HttpSection() if project is None else project.config.http
     warnings: list[str] = []
     if project is not None:
         warnings += [*project.warnings, *project.prepare()]
         served += project.graphs()
-        guard = guard or Guard.of(auth=project.auth())
-    guard = guard or Guard()
+    if guard is None:
+        guard = Guard.of(auth=None if project is None else project.auth())
     opening = Opening(
         served=served,
         url=database or DATABASE,
