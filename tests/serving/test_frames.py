@@ -6,15 +6,20 @@ from typing import Any
 
 import orjson
 import pytest
+import sqlalchemy.exc
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 
 from lcel_adapters.serve._frames import Frame, Projection, engine_modes
 from lcel_adapters.serve._json import dumps, plain
-from lcel_adapters.serve._runs._attempt import UNTOLD, told
 from lcel_adapters.serve._sse import frame
 from lcel_adapters.serve._target import Item
+from lcel_adapters.serve._told import UNTOLD, told, told_repr
+
+
+class FrameError(ValueError):
+    """One of an application's own, of a kind that may be told."""
 
 
 def shown(asked: list[str], *items: Item) -> list[tuple[str, Any]]:
@@ -86,6 +91,54 @@ def test_a_checkpoints_config_tells_nothing_private() -> None:
 def test_an_errors_text_is_told_only_where_it_tells_no_secrets(error: Exception, message: str) -> None:
     """The kinds that are told are the real server's (Q2)."""
     assert told(error) == {"error": type(error).__name__, "message": message}
+
+
+class OddError(ValueError):
+    """One that prints otherwise."""
+
+    def __repr__(self) -> str:
+        return "4 secrets: a, b"
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (ValueError("boom", 3, None), "ValueError('boom', 3, None)"),
+        (FrameError("it's"), """FrameError("it's")"""),
+        (OSError(), "OSError()"),
+        (OSError("/secret"), f"OSError({UNTOLD!r})"),
+        (ValueError(OSError("/secret")), f"ValueError({UNTOLD!r})"),
+        (RuntimeError("no", [OSError("/secret")]), f"RuntimeError({UNTOLD!r})"),
+        (ExceptionGroup("secret", [ValueError("boom")]), f"ExceptionGroup({UNTOLD!r})"),
+        (sqlalchemy.exc.TimeoutError("10.0.0.5"), f"TimeoutError({UNTOLD!r})"),
+        (OddError(), UNTOLD),
+    ],
+)
+def test_of_a_kept_error_is_told_what_would_be_told_of_the_error(error: Exception, shown: str) -> None:
+    """A checkpoint keeps the ``repr()``: its class is found by its name, and where that is not certain, hidden."""
+    assert told_repr(repr(error)) == shown
+
+
+@pytest.mark.parametrize("text", ["", "secret", "secret()", "secret('a')", "ValueError", "ValueError(", "Val(u"])
+def test_what_is_no_error_of_a_known_class_is_not_told(text: str) -> None:
+    """Not even what stands where the class would be."""
+    assert "secret" not in told_repr(text)
+    assert UNTOLD in told_repr(text)
+
+
+@pytest.mark.parametrize(
+    ("mode", "payload"),
+    [
+        ("tasks", {"id": "1", "error": OSError("/secret")}),
+        ("debug", {"type": "task_result", "payload": {"id": "1", "error": OSError("/secret")}}),
+        ("events", {"event": "on_tool_error", "data": {"error": OSError("/secret"), "input": 1}}),
+    ],
+)
+def test_no_mode_tells_what_the_error_frame_hides(mode: str, payload: Any) -> None:
+    """The class, and that there was an error."""
+    [(_, data)] = shown([mode], Item((), mode, payload))
+    inner = data.get("payload", data.get("data", data))
+    assert inner["error"] == {"error": "OSError", "message": UNTOLD}
 
 
 @given(

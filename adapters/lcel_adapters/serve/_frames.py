@@ -9,6 +9,7 @@ from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk
 
 from lcel_adapters.serve._json import dumps
 from lcel_adapters.serve._target import Item
+from lcel_adapters.serve._told import told_field
 
 # What may be asked for (`stream_mode` of a run).
 WIRE_MODES = (
@@ -137,12 +138,19 @@ def _with_thread(metadata: dict[str, Any], config: Any) -> dict[str, Any]:
 
 
 def _task(task: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**task, "state": place(task["state"])} if isinstance(task.get("state"), Mapping) else task
+    if isinstance(task.get("state"), Mapping):
+        task = {**task, "state": place(task["state"])}
+    return _with_told(task)
+
+
+def _with_told(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without the text of an error that is not for clients (A25)."""
+    return {**payload, "error": told_field(payload["error"])} if payload.get("error") is not None else payload
 
 
 def _debug(item: Mapping[str, Any]) -> Mapping[str, Any]:
     if item["type"] != "checkpoint":
-        return item
+        return {**item, "payload": _with_told(item["payload"])}
     payload = _checkpoint(item["payload"])
     payload["checkpoint"] = reference(payload["config"])
     payload["parent_checkpoint"] = reference(payload["parent_config"])
@@ -159,6 +167,8 @@ def _with_reference(task: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _event(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(event["data"].get("error"), BaseException):
+        event = {**event, "data": _with_told(event["data"])}
     return {**event, "metadata": shown(event["metadata"])} if "metadata" in event else event
 
 
@@ -166,4 +176,4 @@ def _named(mode: str, namespace: Sequence[str]) -> str:
     return "|".join((mode, *namespace))
 
 
-_FORMS = {"checkpoints": _checkpoint, "debug": _debug, "events": _event}
+_FORMS = {"checkpoints": _checkpoint, "debug": _debug, "events": _event, "tasks": _with_told}

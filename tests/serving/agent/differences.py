@@ -169,6 +169,8 @@ DIFFERENCES: tuple[Difference, ...] = (
         "cancel_rollback",
         rewrites.questions_are_always_there,
     ),
+    _one("A24", "LangGraph's joins hand out copies; a run that goes on after a crash passes no node behind one."),
+    _one("A25", "Q2: a text that the event `error` hides is hidden in states and in other modes as well."),
     _one(
         "E1",
         "Our engine's errors have the kinds of LangGraph's, and their own words.",

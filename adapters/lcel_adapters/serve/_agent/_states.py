@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lcel_adapters.serve._json import plain
+from lcel_adapters.serve._told import told_repr
 
 _CHECKPOINT = ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map")
 _INTERNAL = ("__", "langgraph_auth_", "langgraph_request_id")
@@ -66,12 +67,19 @@ def _task(task: Any) -> dict[str, Any]:
         "id": task.id,
         "name": task.name,
         "path": list(task.path),
-        "error": None if task.error is None else str(task.error),
+        "error": _error(task.error),
         "interrupts": [shown_interrupt(one) for one in task.interrupts],
         "checkpoint": _place(task.state["configurable"]) if addressed else None,
         "state": None if addressed or task.state is None else shown_state(task.state),
         "result": getattr(task, "result", None),
     }
+
+
+def _error(error: Any) -> str | None:
+    """What a saver gives of an exception: its ``repr()``, or itself if it serializes nothing."""
+    if error is None:
+        return None
+    return told_repr(repr(error) if isinstance(error, BaseException) else str(error))
 
 
 def _checkpoint(config: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -14,11 +14,12 @@ from lcel_adapters.serve._agent._states import thread_columns
 from lcel_adapters.serve._auth import Access
 from lcel_adapters.serve._json import plain
 from lcel_adapters.serve._project import ServerRuntime
-from lcel_adapters.serve._runs._attempt import UNTOLD, _command, told
+from lcel_adapters.serve._runs._attempt import _command
 from lcel_adapters.serve._runs._request import CheckpointBody
 from lcel_adapters.serve._serving import Serving
 from lcel_adapters.serve._storage import Row, active_runs, set_thread_state
 from lcel_adapters.serve._target import Target
+from lcel_adapters.serve._told import UNTOLD, told
 
 Purpose = Literal["threads.read", "threads.update"]
 NO_GRAPH = (

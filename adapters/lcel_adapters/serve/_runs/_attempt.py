@@ -17,13 +17,7 @@ from lcel_adapters.serve._project import ServerRuntime
 from lcel_adapters.serve._runs._lease import Superseded
 from lcel_adapters.serve._runs._request import CommandBody, RunBody, SendBody
 from lcel_adapters.serve._target import Item, Looked, Target, items
-
-# Exceptions whose text a client may read (AGENT-SERVER.md, Q2); that of any other might tell what is nobody's business.
-_TOLD = (ValueError, TypeError, KeyError, AttributeError, RuntimeError, RecursionError, TimeoutError)
-_TOLD_NAMES = frozenset(
-    {"InvalidUpdateError", "GraphBubbleUp", "EmptyInputError", "TaskNotFound", "GraphRecursionError"}
-)
-UNTOLD = "An internal error occurred"
+from lcel_adapters.serve._told import told
 
 Status = Literal["success", "error", "timeout", "interrupted"]
 
@@ -237,13 +231,6 @@ def _is_state(item: Item) -> bool:
     if item.mode == "debug":
         return item.namespace == () and item.payload["type"] == "checkpoint"
     return item.namespace == () and item.mode in ("values", "checkpoints")
-
-
-def told(error: BaseException) -> dict[str, str]:
-    """An error as clients are told: its class, and its text if that is of a kind that tells no secrets."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    open_text = isinstance(error, _TOLD) or bool(names & _TOLD_NAMES)
-    return {"error": type(error).__name__, "message": str(error) if open_text else UNTOLD}
 
 
 def _command(body: CommandBody, target: Target) -> Any:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from lcel_adapters.serve._json import plain
-from lcel_adapters.serve._runs._attempt import UNTOLD, Attempt
+from lcel_adapters.serve._runs._attempt import Attempt
 from lcel_adapters.serve._runs._claims import End, Row
+from lcel_adapters.serve._told import UNTOLD
 
 Order = Literal["interrupt", "rollback", "release", "lost"]
 # What the thread's `error` says of a run that was ended from outside (AGENT-SERVER.md, (ii) cancel).
