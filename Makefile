@@ -36,7 +36,8 @@ test-fast: $(VENV)/.stamp  ## the tests that take no seconds, nothing else
 test-lowest: $(LOWEST)/.stamp  ## the tests on the lowest versions, without LangGraph
 	@$(LOWEST)/bin/python -m pip --disable-pip-version-check list 2>/dev/null | \
 		grep -E '^(langchain-core|langgraph|pydantic |xxhash|typing_ext)'
-	$(LOWEST)/bin/python -m pytest -rs -m "not langgraph" --ignore=tests/serving/faults --ignore=tests/serving/page $(ARGS)
+	$(LOWEST)/bin/python -m pytest -rs -m "not langgraph" --hypothesis-profile=dev \
+		--ignore=tests/serving/faults --ignore=tests/serving/page $(ARGS)
 
 lint: $(VENV)/.stamp  ## ruff: rules and layout
 	$(BIN)/ruff check
