@@ -71,7 +71,7 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         debug: bool = False,
     ) -> None:
         self.builder = builder
-        self.name = program.name
+        self.program = program
         self.config: RunnableConfig | None = None
         self.buffer = buffer
         self.checkpointer = checkpointer
@@ -83,7 +83,15 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
         self.step_timeout: float | None = None
         register(CompiledStateGraph)
         self.debug = debug
-        self.program = program
+
+    @property
+    def name(self) -> str:
+        """Of its runs and in what it says; may be set, as LangGraph's."""
+        return self.program.name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self.program = dataclasses.replace(self.program, name=name)
 
     # Configuration and schemas -------------------------------------------------------------------------
 
@@ -97,9 +105,10 @@ class CompiledStateGraph(Drawable, Runnable[Any, Any], Generic[StateT, ContextT,
             TypeError: If there is no such attribute.
         """
         other = copy.copy(self)
+        known = {"name", *vars(self)}
         for name, value in (update or {}).items():
-            if name not in vars(self):
-                raise TypeError(f"A compiled graph has no attribute {name!r}; it has {', '.join(sorted(vars(self)))}.")
+            if name not in known:
+                raise TypeError(f"A compiled graph has no attribute {name!r}; it has {', '.join(sorted(known))}.")
             setattr(other, name, value)
         return other
 

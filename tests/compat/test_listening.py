@@ -194,3 +194,18 @@ def test_a_chain_of_core_shows_how(colour: Colour) -> None:
     HOOKED.reset(token)
     assert starts.tree == {("whole", None), ("first", "whole"), ("second", "whole")}
     assert set(_tree_of(collected.traced_runs)) == starts.tree
+
+
+# Names -----------------------------------------------------------------------------------------------------
+
+
+@EACH_LIBRARY
+def test_a_name_may_be_changed(lib: Library, colour: Colour) -> None:
+    """What a copy or an assignment says is the name of its runs from then on; the original keeps its own."""
+    original = graph(lib, _answers)
+    copied, assigned = original.copy({"name": "copied"}), original.copy()
+    assigned.name = "assigned"
+    for one, name in ((original, "graph"), (copied, "copied"), (assigned, "assigned")):
+        with collect_runs() as collected:
+            colour.invoke(one, dict(INPUT))
+        assert (one.get_name(), [run.name for run in collected.traced_runs]) == (name, [name])
