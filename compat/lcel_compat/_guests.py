@@ -283,6 +283,9 @@ def _refuse_call(*args: Any, **kwargs: Any) -> NoReturn:
 
 
 def _interrupt(theirs: Any) -> Interrupt:
+    if isinstance(theirs, Mapping):
+        # A RemoteGraph passes on what its server wrote.
+        return Interrupt(theirs["value"], theirs["id"], response_schema=theirs.get("response_schema"))
     return Interrupt(theirs.value, theirs.id, response_schema=getattr(theirs, "response_schema", None))
 
 

@@ -13,6 +13,8 @@ from langgraph.pregel.remote import RemoteException, RemoteGraph
 from langgraph.types import Command
 from langgraph_sdk import get_client, get_sync_client
 
+from lcel_compat import StateGraph as OurGraph
+
 pytestmark = [pytest.mark.slow, pytest.mark.langgraph]
 
 QA = {"question": "q?"}
@@ -126,17 +128,23 @@ class Outer(TypedDict, total=False):
     log: list[str]
 
 
-def around(node: Any) -> Any:
-    """A graph of LangGraph's with a served graph as its node."""
-    graph = StateGraph(Outer)
+@pytest.fixture(params=[StateGraph, OurGraph], ids=["langgraph", "lcel_compat"])
+def kind(request: pytest.FixtureRequest) -> Any:
+    """Whose graph is around a served one."""
+    return request.param
+
+
+def around(kind: Any, node: Any) -> Any:
+    """A graph with a served graph as its node."""
+    graph = kind(Outer)
     graph.add_node("far", node)
     graph.add_edge(START, "far")
     return graph.compile(checkpointer=InMemorySaver(), name="outer")
 
 
-async def test_a_served_graph_is_a_node(remote: Remote) -> None:
-    """Inside LangGraph's own graph it runs, and its streams come through with its namespace."""
-    outer = around(remote.graph("sub"))
+async def test_a_served_graph_is_a_node(remote: Remote, kind: Any) -> None:
+    """Inside a graph of this process it runs, and its streams come through with its namespace."""
+    outer = around(kind, remote.graph("sub"))
     config = await on_a_thread(remote)
     found = await remote.call(outer, "stream", {"n": 1}, config, stream_mode="updates", subgraphs=True)
     assert [(len(space), *update) for space, update in found] == [
@@ -149,9 +157,18 @@ async def test_a_served_graph_is_a_node(remote: Remote) -> None:
     ]
 
 
-async def test_an_interrupt_below_is_the_outer_graphs(remote: Remote) -> None:
+async def test_an_interrupt_below_is_the_outer_graphs(remote: Remote, kind: Any) -> None:
     """What the served graph asks stops the graph around it. (An answer does not reach it: the client sends none.)"""
-    outer, config = around(remote.graph("human")), await on_a_thread(remote)
+    outer, config = around(kind, remote.graph("human")), await on_a_thread(remote)
     stopped = await remote.call(outer, "invoke", {"n": 3}, config)
     assert [one.value for one in stopped["__interrupt__"]] == [{"question": "approve?", "n": 3}]
     assert (await remote.call(outer, "get_state", config)).next == ("far",)
+
+
+async def test_an_interrupt_below_is_streamed(remote: Remote, kind: Any) -> None:
+    """It comes as the served graph's, and as that of the graph around it."""
+    outer, config = around(kind, remote.graph("human")), await on_a_thread(remote)
+    options = {"stream_mode": ["updates"], "subgraphs": True}
+    found = await remote.call(outer, "stream", {"n": 3}, config, **options)
+    asked = [(len(space), update["__interrupt__"]) for space, _, update in found if "__interrupt__" in update]
+    assert [(depth, len(interrupts)) for depth, interrupts in asked] == [(1, 1), (0, 1)]
