@@ -39,6 +39,12 @@ class Old(TypedDict, total=False):
     parts: list[Part]
 
 
+class Tone(TypedDict, total=False):
+    """A context of such a class."""
+
+    tone: str
+
+
 def _name(graph: Any, name: str) -> str:
     """A name that no other graph has: LangServe breaks the second of two routes whose models share a name."""
     return ("Our" if graph is OurGraph else "Their") + name
@@ -73,12 +79,17 @@ def talks(graph: Any, state: Any, **compiled: Any) -> Any:
 
 
 def olds(graph: Any) -> Any:
-    """A graph whose state pydantic refuses before Python 3.12."""
+    """A graph whose state and context pydantic refuses before Python 3.12."""
 
     def part(state: Any) -> Any:
         return {"part": {"text": state["topic"]}, "parts": [{"text": "a"}, {}]}
 
-    return graph(Old).add_node("part", part).add_edge(START, "part").compile(name=_name(graph, "Olds"))
+    return (
+        graph(Old, context_schema=Tone)
+        .add_node("part", part)
+        .add_edge(START, "part")
+        .compile(name=_name(graph, "Olds"))
+    )
 
 
 GRAPHS: dict[str, tuple[Callable[[], Any], bool]] = {

@@ -129,10 +129,22 @@ def _config_model(runnable: Any, keys: Sequence[str]) -> Model:
     with warnings.catch_warnings():
         # LangGraph would like to be asked for its context's schema, which is another thing.
         warnings.filterwarnings("ignore", ".*config_schema.*", DeprecationWarning)
-        model: Model = runnable.config_schema(include=list(keys))
+        model = _config_schema(runnable, keys)
     if "configurable" not in keys or not any(getattr(graph, "checkpointer", None) for graph in _within(runnable)):
         return model
     return _with_thread(model)
+
+
+def _config_schema(runnable: Any, keys: Sequence[str]) -> Model:
+    try:
+        model: Model = runnable.config_schema(include=list(keys))
+    except PydanticUserError:
+        # A LangGraph graph whose context is a ``typing.TypedDict``, as in ``_remade``.
+        graph = next((graph for graph in _within(runnable) if getattr(graph, "context_schema", None)), None)
+        if graph is None:
+            raise
+        model = graph.copy({"context_schema": portable(graph.context_schema)}).config_schema(include=list(keys))
+    return model
 
 
 def _with_thread(model: Model) -> Model:
