@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import operator
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, TypedDict
@@ -12,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from sqlalchemy import update
 
 from lcel_adapters.serve import create_app
@@ -24,6 +25,7 @@ from tests.serving.owners import owners
 from tests.support.asgi import client_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+KNOWN = ("user_id", "langgraph_auth_user_id", "langgraph_auth_permissions")
 NOBODY = "22222222-2222-2222-2222-222222222222"
 
 
@@ -45,6 +47,12 @@ def ask(state: State) -> State:
     return {"log": [str(interrupt("really?"))]}
 
 
+def who(state: State, config: RunnableConfig) -> State:
+    """Tells what it knows of who asks."""
+    found = config["configurable"]
+    return {"log": [*(str(found[key]) for key in KNOWN), found["langgraph_auth_user"]["identity"]]}
+
+
 def graphs() -> dict[str, Any]:
     """A line of two nodes, one that asks, one with another inside, one that takes its time, and a plain runnable."""
 
@@ -62,6 +70,7 @@ def graphs() -> dict[str, Any]:
         "asking": line(one=one, ask=ask, two=two),
         "nested": line(one=one, child=line(ask=ask), two=two),
         "slow": line(wait=wait),
+        "asked": line(who=who),
         "plain": RunnableLambda(lambda text: f"{text}!"),
     }
 
@@ -261,6 +270,38 @@ async def test_a_graph_that_is_not_served_is_told(client: httpx.AsyncClient) -> 
         for method, path in [("GET", "/state"), ("POST", "/state"), ("GET", "/history")]:
             status, answer = await told(client.request(method, f"{thread}{path}", json={}))
             assert (status, "not served here" in answer["detail"]) == (404, True)
+
+
+async def test_a_thread_is_of_the_graph_that_ran_last(client: httpx.AsyncClient) -> None:
+    """Whichever ran or was named before: its state is read with the graph that made it, and it is found by that."""
+    for metadata in ({}, {"graph_id": "slow"}, {"graph_id": "other"}):
+        thread = await made(client, metadata=metadata)
+        await ran(client, thread, "line", input={"n": 1})
+        await ran(client, thread, "asking", input={"n": 1}, config={"tags": ["late"]})
+        assert (await client.get(f"{thread}/state")).json()["next"] == ["ask"]
+        row = (await client.get(thread)).json()
+        assert (row["metadata"]["graph_id"], row["config"]) == ("asking", {"configurable": {}, "tags": ["late"]})
+        body = {"metadata": {"assistant_id": row["metadata"]["assistant_id"]}, "ids": [row["thread_id"]]}
+        assert len((await client.post("/threads/search", json=body)).json()) == 1
+
+
+async def test_a_thread_stays_with_the_run_that_is_on_it(client: httpx.AsyncClient) -> None:
+    """A run that waits behind another one does not change whose the thread is."""
+    thread = await made(client)
+    await client.post(f"{thread}/runs", json={"assistant_id": "slow", "input": {"n": 0.5}})
+    waits = {"assistant_id": "line", "input": {"n": 1}, "multitask_strategy": "enqueue"}
+    run = (await client.post(f"{thread}/runs", json=waits)).json()
+    assert (await client.get(thread)).json()["metadata"]["graph_id"] == "slow"
+    await client.get(f"{thread}/runs/{run['run_id']}/join")
+
+
+@pytest.mark.parametrize("graph", ["line", "plain"])
+async def test_a_graph_without_a_name_has_the_one_it_is_served_by(client: httpx.AsyncClient, graph: str) -> None:
+    """Its root's events have it, where either engine would say ``LangGraph``."""
+    body = {"assistant_id": graph, "input": "a" if graph == "plain" else {"n": 1}, "stream_mode": ["events"]}
+    answer = await client.post("/runs/stream", json=body)
+    events = [json.loads(line[6:]) for line in answer.text.split("\r\n") if line.startswith('data: {"event"')]
+    assert (events[0]["name"], events[-1]["name"]) == (graph, graph)
 
 
 async def test_a_state_tells_what_comes_next(client: httpx.AsyncClient) -> None:
@@ -518,7 +559,8 @@ ANN, BOB = {"x-user": "ann"}, {"x-user": "bob"}
 async def test_threads_of_others_are_not_there(shared: httpx.AsyncClient) -> None:
     """Whatever is asked of another's thread is answered as for one that is not there, and changes nothing."""
     thread = (await shared.post("/threads", json={}, headers=ANN)).json()["thread_id"]
-    await shared.post(f"/threads/{thread}/runs/wait", json={"assistant_id": "line", "input": {"n": 1}}, headers=ANN)
+    run = {"assistant_id": "line", "input": {"n": 1}}
+    assert (await shared.post(f"/threads/{thread}/runs/wait", json=run, headers=ANN)).status_code == 200
     before = (await shared.get(f"/threads/{thread}/state", headers=ANN)).json()
     checkpoint = before["checkpoint_id"]
     asked: list[tuple[str, str, Any]] = [
@@ -532,6 +574,8 @@ async def test_threads_of_others_are_not_there(shared: httpx.AsyncClient) -> Non
         ("POST", "/state/checkpoint", {"checkpoint": {"checkpoint_id": checkpoint}}),
         ("GET", "/history", None),
         ("POST", "/history", {}),
+        ("POST", "/runs/wait", run),
+        ("GET", "/runs", None),
     ]
     for method, path, body in asked:
         answers = [
@@ -555,6 +599,29 @@ async def test_an_id_of_another_is_taken(shared: httpx.AsyncClient) -> None:
     for if_exists in ("raise", "do_nothing"):
         body = {"thread_id": taken, "if_exists": if_exists}
         assert (await shared.post("/threads", json=body, headers=BOB)).status_code == 409
+
+
+@pytest.mark.langgraph
+async def test_a_graphs_own_assistant_is_everyones_to_run(shared: httpx.AsyncClient) -> None:
+    """Whoever sees only what is theirs can run the graphs that are served, and not the assistants of others."""
+    asked = {"graph_id": "line", "name": "mine"}
+    mine = (await shared.post("/assistants", json=asked, headers=ANN)).json()["assistant_id"]
+    found = [
+        (await shared.post("/runs/wait", json={"assistant_id": name, "input": {"n": 1}}, headers=user)).status_code
+        for name in ("line", mine)
+        for user in (ANN, BOB)
+    ]
+    assert found == [200, 200, 200, 404]
+
+
+@pytest.mark.langgraph
+async def test_a_graph_knows_who_asks(shared: httpx.AsyncClient) -> None:
+    """Its ``configurable`` has the user, their id and what they may; a client can give another ``user_id``, no more."""
+    asked = {"user_id": "somebody", "langgraph_auth_user_id": "bob", "langgraph_auth_permissions": ["all"]}
+    for configurable, user_id in (({}, "ann"), (asked, "somebody")):
+        body = {"assistant_id": "asked", "input": {"n": 1}, "config": {"configurable": configurable}}
+        found = (await shared.post("/runs/wait", json=body, headers=ANN)).json()
+        assert found["log"] == [user_id, "ann", "[]", "ann"]
 
 
 @pytest.mark.langgraph

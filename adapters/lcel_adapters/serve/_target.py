@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -94,6 +94,10 @@ class Target:
         return {"input": value} if self.wrapped and value is not None else value
 
 
+_UNNAMED: Final = "LangGraph"
+"""What both engines call a graph that was given no name; its runs have the one by which it is served."""
+
+
 def target(
     name: str,
     runnable: Runnable[Any, Any],
@@ -104,7 +108,9 @@ def target(
 ) -> Target:
     """A graph or a runnable, with the server's checkpointer and store."""
     graph: Any = runnable if _is_graph(runnable) else around(name, runnable)
-    changed = {"checkpointer": checkpointer, "store": store if store is not None else graph.store}
+    changed: dict[str, Any] = {"checkpointer": checkpointer, "store": store if store is not None else graph.store}
+    if graph.name == _UNNAMED:
+        changed["name"] = name
     if not isinstance(graph, CompiledStateGraph):
         copy_joins_inside(graph)
         changed["channels"] = copying_joins(graph.channels)

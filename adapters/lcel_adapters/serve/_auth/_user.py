@@ -111,7 +111,15 @@ def configurable_of(configurable: Mapping[str, Any], user: Mapping[str, Any] | N
     others = {key: value for key, value in configurable.items() if not key.startswith(_OF_USERS)}
     if user is None:
         return others
-    return {**others, "langgraph_auth_user": user, "langgraph_auth_user_id": user.get("identity", "")}
+    identity = user.get("identity", "")
+    return {
+        # A client may say for which user it asks.
+        "user_id": identity,
+        **others,
+        "langgraph_auth_user": user,
+        "langgraph_auth_user_id": identity,
+        "langgraph_auth_permissions": user.get("permissions", []),
+    }
 
 
 def _fields(given: Any) -> builtins.dict[str, Any]:

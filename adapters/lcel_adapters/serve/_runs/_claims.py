@@ -232,7 +232,7 @@ def _stronger(before: str | None, action: str) -> str:
 
 
 def _placed(connection: Connection, thread_id: str, place: Place) -> Mapping[str, Any]:
-    """Lock the run's thread, or make it; its metadata, once it says which graph it belongs to."""
+    """Lock the run's thread, or make it; its metadata. It says which graph it belongs to: the last that ran there."""
     try:
         metadata = locked_thread(connection, thread_id)
     except NoThread:
@@ -244,11 +244,21 @@ def _placed(connection: Connection, thread_id: str, place: Place) -> Mapping[str
         metadata = locked_thread(connection, thread_id)
     if place.allowed is not None and not place.allowed(metadata):
         raise NoThread(thread_id)
-    if metadata.get("graph_id") is None:
-        added = {key: place.columns["metadata"].get(key) for key in ("graph_id", "assistant_id")}
-        changed = {"metadata": {**metadata, **added}, "config": place.columns["config"]}
-        connection.execute(update(threads).where(threads.c.thread_id == thread_id).values(changed))
+    _belongs(connection, thread_id, metadata, place)
     return metadata
+
+
+def _belongs(connection: Connection, thread_id: str, metadata: Mapping[str, Any], place: Place) -> None:
+    """Note on a thread which graph runs there now, and what the run's config says; not while another run is on it."""
+    named = {key: place.columns["metadata"][key] for key in ("graph_id", "assistant_id")}
+    told = place.columns["config"]
+    if named.items() <= metadata.items() and not any(told.values()):
+        return
+    of_thread = threads.c.thread_id == thread_id
+    status, config = connection.execute(select(threads.c.status, threads.c.config).where(of_thread)).one()
+    if status != "busy":
+        changed = {"metadata": {**metadata, **named}, "config": {**(config or {}), **told}}
+        connection.execute(update(threads).where(of_thread).values(changed))
 
 
 def _made(connection: Connection, columns: Row) -> bool:
