@@ -66,13 +66,15 @@ async def rows(database: str) -> AsyncIterator[Work]:
         thread_id=str(uuid4()),
     )
 
+    worker = _claims.Claimant(name="worker", graphs=frozenset({"qa"}), patience=10.0)
+
     async def work() -> None:
         thread_id = str(uuid4())
         run = {"run_id": str(uuid4()), "thread_id": thread_id, **_service._columns(asked)}
         place = _service._place(asked, thread_id)
-        made = await opened.write(lambda connection: _claims.submit(connection, run, place, "worker"))
+        made = await opened.write(lambda connection: _claims.submit(connection, run, place, worker))
         end = _claims.End(status="success", thread={"status": "idle", "values": {"answer": "!"}})
-        await opened.write(lambda connection: _claims.finish(connection, lease(made), end))
+        await opened.write(lambda connection: _claims.finish(connection, lease(made), end, worker))
 
     try:
         yield work

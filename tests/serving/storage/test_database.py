@@ -231,6 +231,7 @@ async def test_what_hangs_on_a_thread_goes_with_it(opened: Database) -> None:
         "run_id": "r" * 36,
         "thread_id": f"{1:036}",
         "assistant_id": "a" * 36,
+        "graph_id": "graph",
         "status": "pending",
         "metadata": {},
         "kwargs": {},

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, exists, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lcel_adapters.serve._runs._lease import Lease, Superseded
@@ -34,6 +34,30 @@ class NoThread(Exception):
 
 class Ordered(Exception):
     """A run that is about to end was ordered to be rolled back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """A worker, and what it claims.
+
+    Attributes:
+        name: Of this worker among all those on one database.
+        graphs: Those that its server serves: runs of others are for other servers, or wait for one. None if nobody else
+            may have the database: then what is not served is claimed as well, and its end says so.
+        patience: Seconds that an order to end a run is left to servers that serve its graph; then any may end it.
+    """
+
+    name: str
+    graphs: frozenset[str] | None
+    patience: float
+
+    @property
+    def takes(self) -> ColumnElement[bool]:
+        """Whether a row is of a run that this worker may claim."""
+        if self.graphs is None:
+            return true()
+        left = runs.c.updated_at < _now() - timedelta(seconds=self.patience)
+        return or_(runs.c.graph_id.in_(sorted(self.graphs)), and_(runs.c.cancel.is_not(None), left))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +94,14 @@ class Place:
     allowed: Callable[[Mapping[str, Any]], bool] | None = None
 
 
-def submit(connection: Connection, run: Row, place: Place, worker: str | None) -> Row:
+def submit(connection: Connection, run: Row, place: Place, worker: Claimant | None) -> Row:
     """Add a run to its thread, and claim it if the thread is free.
 
     Args:
         connection: Of a write transaction.
         run: Its columns; ``multitask_strategy`` decides what becomes of those before it.
         place: Its thread.
-        worker: Who executes it, if it starts at once; None if it has to wait for somebody.
+        worker: Who executes it, if it starts at once, and serves its graph; None if it has to wait for somebody.
 
     Returns:
         The row; claimed if its ``status`` is ``running``.
@@ -93,7 +117,8 @@ def submit(connection: Connection, run: Row, place: Place, worker: str | None) -
     if run["multitask_strategy"] in ("interrupt", "rollback"):
         before = [other for other in before if not _stop(connection, other, run["multitask_strategy"])]
     starts = worker is not None and not before and run["start_at"] is None
-    claim = {"status": "running", "owner": worker, "attempt": 1} if starts else {"status": "pending", "attempt": 0}
+    waiting = {"status": "pending", "attempt": 0}
+    claim = waiting if worker is None or not starts else {"status": "running", "owner": worker.name, "attempt": 1}
     connection.execute(runs.insert().values(**run, **claim))
     if starts:
         _busy(connection, run["thread_id"])
@@ -103,8 +128,14 @@ def submit(connection: Connection, run: Row, place: Place, worker: str | None) -
     return dict(made)
 
 
-def finish(connection: Connection, held: Lease, end: End, *, go_on: bool = True) -> Row | None:
-    """End a run, and claim the one that waits behind it on its thread, if this worker is to ``go_on``.
+def finish(connection: Connection, held: Lease, end: End, worker: Claimant | None) -> Row | None:
+    """End a run, and claim the one that waits behind it on its thread.
+
+    Args:
+        connection: Of a write transaction.
+        held: The run's.
+        end: What is known.
+        worker: Who goes on with the thread; None if whoever ends the run begins no more.
 
     Raises:
         Superseded: Somebody else has the run, or it was deleted.
@@ -128,42 +159,55 @@ def finish(connection: Connection, held: Lease, end: End, *, go_on: bool = True)
         drop_frames(connection, held.run_id)
     if end.forget:
         connection.execute(delete(runs).where(runs.c.run_id == held.run_id))
-    following = claim_next(connection, held.thread_id, held.owner) if go_on else None
+    following = None if worker is None else claim_next(connection, held.thread_id, worker)
     changed = {**end.thread, "updated_at": now}
     if following is not None:
         changed["status"] = "busy"
     connection.execute(update(threads).where(threads.c.thread_id == held.thread_id).values(changed))
     notify(connection, f"run {held.run_id}")
-    if not go_on:
+    if worker is None:
         notify(connection, "free")
     return following
 
 
 def release(connection: Connection, held: Lease) -> None:
     """Give a run back, for whoever comes; it goes on from its last checkpoint."""
+    give_back(connection, held.mine)
+
+
+def give_back(connection: Connection, chosen: ColumnElement[bool]) -> None:
+    """Take runs from whoever has them, for whoever comes and serves their graphs."""
     columns = {"status": "pending", "owner": None, "updated_at": _now()}
-    connection.execute(update(runs).where(held.mine).values(columns))
+    connection.execute(update(runs).where(chosen).values(columns))
     notify(connection, "free")
 
 
-def claim_next(connection: Connection, thread_id: str, worker: str) -> Row | None:
-    """Claim the run of a thread that waits longest; None if one is running, or none waits."""
+def claim_next(connection: Connection, thread_id: str, worker: Claimant) -> Row | None:
+    """Claim the run of a thread that waits longest; None if one is running, or none waits, or it is for others."""
     if connection.execute(select(runs.c.run_id).where(_on(thread_id), runs.c.status == "running")).first():
         return None
-    waiting = select(runs).where(_on(thread_id), _due()).order_by(runs.c.number).limit(1)
+    waiting = select(runs, worker.takes.label("takes")).where(_on(thread_id), _due()).order_by(runs.c.number).limit(1)
     found = connection.execute(waiting).mappings().first()
-    return None if found is None else taken(connection, dict(found), worker)
+    if found is None:
+        return None
+    if not found["takes"]:
+        # Its own servers passed it over while the thread was busy; those behind it wait for it in any case.
+        notify(connection, "free")
+        return None
+    return taken(connection, dict(found), worker)
 
 
-def waiting_threads(connection: Connection, limit: int = 100) -> list[str]:
-    """Threads where a run could start and nobody starts it: it was scheduled, or given back."""
+def waiting_threads(connection: Connection, worker: Claimant, limit: int = 100) -> list[str]:
+    """Threads where a worker could start a run and nobody starts it: it was scheduled, or given back."""
     other = runs.alias()
-    running = exists().where(other.c.thread_id == runs.c.thread_id, other.c.status == "running")
-    query = select(runs.c.thread_id).where(_due(), ~running).distinct().limit(limit)
+    on_thread = and_(other.c.thread_id == runs.c.thread_id, other.c.status.in_(ACTIVE))
+    first = and_(_due(other), other.c.number < runs.c.number)
+    held_up = exists().where(on_thread, or_(other.c.status == "running", first))
+    query = select(runs.c.thread_id).where(_due(), worker.takes, ~held_up).limit(limit)
     return list(connection.execute(query).scalars())
 
 
-def start_waiting(connection: Connection, thread_id: str, worker: str) -> Row | None:
+def start_waiting(connection: Connection, thread_id: str, worker: Claimant) -> Row | None:
     """Claim what waits on a thread, if nobody was faster."""
     try:
         locked_thread(connection, thread_id)
@@ -215,7 +259,8 @@ def _stop(connection: Connection, run: Row, action: str) -> bool:
     chosen = runs.c.run_id == run["run_id"]
     if run["status"] == "running" or run["attempt"] > 0:
         # One that was given back has checkpoints and frames: whoever takes it up next ends it as it should.
-        connection.execute(update(runs).where(chosen).values(cancel=_stronger(run["cancel"], action)))
+        ordered = {"cancel": _stronger(run["cancel"], action), "updated_at": _now()}
+        connection.execute(update(runs).where(chosen).values(ordered))
         notify(connection, f"cancel {run['run_id']}" if run["status"] == "running" else "free")
         return False
     if action == "rollback":
@@ -282,9 +327,9 @@ def _active(connection: Connection, thread_id: str) -> list[Row]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def taken(connection: Connection, run: Row, worker: str) -> Row:
+def taken(connection: Connection, run: Row, worker: Claimant) -> Row:
     """Give a run to a worker, for another attempt; its row as it is then."""
-    claim = {"status": "running", "owner": worker, "attempt": run["attempt"] + 1, "updated_at": _now()}
+    claim = {"status": "running", "owner": worker.name, "attempt": run["attempt"] + 1, "updated_at": _now()}
     connection.execute(update(runs).where(runs.c.run_id == run["run_id"]).values(claim))
     _busy(connection, run["thread_id"])
     return run | claim
@@ -298,8 +343,8 @@ def _on(thread_id: str) -> ColumnElement[bool]:
     return runs.c.thread_id == thread_id
 
 
-def _due() -> ColumnElement[bool]:
-    return and_(runs.c.status == "pending", or_(runs.c.start_at.is_(None), runs.c.start_at <= _now()))
+def _due(run: FromClause = runs) -> ColumnElement[bool]:
+    return and_(run.c.status == "pending", or_(run.c.start_at.is_(None), run.c.start_at <= _now()))
 
 
 def _now() -> datetime:

@@ -17,7 +17,7 @@ from lcel_adapters.serve._frames import Frame
 from lcel_adapters.serve._json import dumps
 from lcel_adapters.serve._runs._again import Point, begin_again, forget_aside, take_back
 from lcel_adapters.serve._runs._attempt import Attempt
-from lcel_adapters.serve._runs._claims import End, Ordered, Row
+from lcel_adapters.serve._runs._claims import Claimant, End, Ordered, Row
 from lcel_adapters.serve._runs._ending import Order, ending, gave_up
 from lcel_adapters.serve._runs._holdings import Holding, Holdings
 from lcel_adapters.serve._runs._hub import Hub
@@ -46,6 +46,7 @@ class Means:
 
     Attributes:
         database: Where they are.
+        worker: Who executes them.
         targets: The graphs.
         holdings: The runs that may save.
         settings: Limits.
@@ -57,6 +58,7 @@ class Means:
     """
 
     database: Database
+    worker: Claimant
     targets: Mapping[str, Target]
     holdings: Holdings
     settings: Settings
@@ -153,7 +155,7 @@ class Execution:
         if self.held.attempt > self._means.settings.max_attempts:
             raise RuntimeError(f"{self.held.attempt - 1} attempts did not come to an end; the run is given up")
         self._means.holdings.add(Holding(lease=self.held, answers=self._answers and point.checkpoint is None))
-        target = self._target(spec["assistant"]["graph_id"])
+        target = self._target(run["graph_id"])
         if self._means.released:
             self.stop("release")
         if run["cancel"] is not None:
@@ -267,7 +269,7 @@ class Execution:
         return await self._write(lambda connection: self._finished(connection, end))
 
     def _finished(self, connection: Connection, end: End) -> Row | None:
-        following = _claims.finish(connection, self.held, end, go_on=not self._means.ending)
+        following = _claims.finish(connection, self.held, end, None if self._means.ending else self._means.worker)
         if self._answers:
             forget_aside(connection, self.held.run_id)
         return following

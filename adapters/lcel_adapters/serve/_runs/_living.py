@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
-from lcel_adapters.serve._runs._claims import Row, taken
+from lcel_adapters.serve._runs._claims import Claimant, Row, give_back, taken
 from lcel_adapters.serve._storage._tables import runs, workers
 
 
@@ -24,8 +24,8 @@ def gone(connection: Connection, worker: str) -> None:
     connection.execute(delete(workers).where(workers.c.worker_id == worker))
 
 
-def take_over(connection: Connection, worker: str, silent: timedelta | None, limit: int = 100) -> list[Row]:
-    """Claim the runs of workers that are gone.
+def take_over(connection: Connection, worker: Claimant, silent: timedelta | None, limit: int = 100) -> list[Row]:
+    """Claim the runs of workers that are gone; those that are for others are given back.
 
     Args:
         connection: Of a write transaction.
@@ -33,17 +33,21 @@ def take_over(connection: Connection, worker: str, silent: timedelta | None, lim
         silent: Workers not seen for so long are gone; None if every other one is, as nobody else may have the file.
         limit: How many at most.
     """
-    gone = runs.c.owner != worker
+    gone = runs.c.owner != worker.name
     if silent is not None:
         alive = select(workers.c.worker_id).where(workers.c.seen_at > _ago(silent))
         gone = and_(gone, runs.c.owner.not_in(alive))
-    query = select(runs).where(runs.c.status == "running", gone).limit(limit).with_for_update(skip_locked=True)
-    return [taken(connection, dict(row), worker) for row in connection.execute(query).mappings().all()]
+    query = select(runs, worker.takes.label("takes")).where(runs.c.status == "running", gone)
+    found = connection.execute(query.limit(limit).with_for_update(skip_locked=True)).mappings().all()
+    left = [row["number"] for row in found if not row["takes"]]
+    if left:
+        give_back(connection, runs.c.number.in_(left))
+    return [taken(connection, dict(row), worker) for row in found if row["takes"]]
 
 
-def take_again(connection: Connection, run_id: str, worker: str, attempt: int) -> Row | None:
+def take_again(connection: Connection, run_id: str, worker: Claimant, attempt: int) -> Row | None:
     """Claim a run anew that a worker has, and does not execute; None if it is over, or in another hand."""
-    query = select(runs).where(runs.c.run_id == run_id, runs.c.owner == worker, runs.c.attempt == attempt)
+    query = select(runs).where(runs.c.run_id == run_id, runs.c.owner == worker.name, runs.c.attempt == attempt)
     found = connection.execute(query.where(runs.c.status == "running").with_for_update()).mappings().first()
     return None if found is None else taken(connection, dict(found), worker)
 

@@ -246,6 +246,7 @@ def _columns(asked: Submission) -> Row:
     assistant = {key: asked.assistant.get(key) for key in ("assistant_id", "graph_id", "config", "context")}
     return {
         "assistant_id": asked.assistant["assistant_id"],
+        "graph_id": asked.assistant["graph_id"],
         "metadata": dict(asked.metadata),
         "kwargs": body.to_json(),
         "multitask_strategy": body.multitask_strategy,

@@ -14,7 +14,7 @@ from uuid import uuid4
 import lcel_adapters.serve._runs._claims as _claims
 import lcel_adapters.serve._runs._living as _living
 import lcel_adapters.serve._runs._stored as _stored
-from lcel_adapters.serve._runs._claims import Row
+from lcel_adapters.serve._runs._claims import Claimant, Row
 from lcel_adapters.serve._runs._ending import Order
 from lcel_adapters.serve._runs._execution import Execution, Means
 from lcel_adapters.serve._runs._holdings import Holdings
@@ -62,6 +62,8 @@ class Worker:
         metrics: Metrics,
     ) -> None:
         self.name = str(uuid4())
+        graphs = frozenset(targets) if database.shared else None
+        self._claimant = Claimant(name=self.name, graphs=graphs, patience=settings.worker_timeout)
         self.working: dict[str, Execution] = {}
         self._database = database
         self._checkpointer = checkpointer
@@ -69,6 +71,7 @@ class Worker:
         self._hub = hub
         self._means = Means(
             database=database,
+            worker=self._claimant,
             targets=targets,
             holdings=holdings,
             settings=settings,
@@ -86,9 +89,9 @@ class Worker:
         self._swept_at = 0.0
 
     @property
-    def claims_for(self) -> str | None:
+    def claims_for(self) -> Claimant | None:
         """Who executes a new run: this worker, unless it ends."""
-        return None if self._means.ending else self.name
+        return None if self._means.ending else self._claimant
 
     async def start(self) -> None:
         """Take over what others left, and look out for more from now on."""
@@ -130,8 +133,9 @@ class Worker:
         _kept(self._runs, self._work(run))
 
     def look_soon(self) -> None:
-        """Look for runs to start; something may be due."""
-        self._spawn(_tried(self._look))
+        """Look for runs to start, unless this server begins no more; something may be due."""
+        if not self._means.ending:
+            self._spawn(_tried(self._look))
 
     def order(self, run_id: str, order: Order) -> None:
         """End a run, if it is executed here."""
@@ -204,11 +208,11 @@ class Worker:
         if self._trusts_silence():
             await self._database.end_silent()
             silent = timedelta(seconds=self._settings.worker_timeout) if self._database.shared else None
-            for run in await self._database.write(lambda c: _living.take_over(c, self.name, silent)):
+            for run in await self._database.write(lambda c: _living.take_over(c, self._claimant, silent)):
                 self.begin(run)
         await self._obey()
-        for thread_id in await self._database.read(_claims.waiting_threads):
-            due = await self._database.write(partial(_claims.start_waiting, thread_id=thread_id, worker=self.name))
+        for thread_id in await self._database.read(lambda c: _claims.waiting_threads(c, self._claimant)):
+            due = await self._database.write(partial(_claims.start_waiting, thread_id=thread_id, worker=self._claimant))
             if due is not None:
                 self.begin(due)
 
@@ -233,7 +237,7 @@ class Worker:
             if now - since < self._settings.poll or self._means.ending:
                 continue
             run_id, attempt = stray
-            take = partial(_living.take_again, run_id=run_id, worker=self.name, attempt=attempt)
+            take = partial(_living.take_again, run_id=run_id, worker=self._claimant, attempt=attempt)
             run = await self._database.write(take)
             if run is not None:
                 _log.warning("run %s was claimed and not executed; it is begun again", run_id)

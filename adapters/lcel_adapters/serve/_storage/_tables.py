@@ -57,6 +57,8 @@ runs = Table(
     Column("run_id", Id, nullable=False),
     Column("thread_id", Id, ForeignKey("lcel_threads.thread_id", ondelete="CASCADE"), nullable=False),
     Column("assistant_id", Id, nullable=False),
+    # Which servers can execute it: those that serve this graph.
+    Column("graph_id", Text, nullable=False),
     # pending, running, success, error, timeout or interrupted.
     Column("status", String(16), nullable=False),
     Column("metadata", Json, nullable=False),
@@ -76,7 +78,7 @@ runs = Table(
     Column("spec", Json),
     UniqueConstraint("run_id"),
     Index(None, "thread_id", "status"),
-    Index(None, "owner", "status"),
+    Index(None, "status", "owner"),
     sqlite_autoincrement=True,
 )
 

@@ -62,6 +62,7 @@ def _runs() -> None:
         sa.Column("run_id", ID, nullable=False),
         sa.Column("thread_id", ID, nullable=False),
         sa.Column("assistant_id", ID, nullable=False),
+        sa.Column("graph_id", sa.Text(), nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("metadata", JSON, nullable=False),
         sa.Column("kwargs", JSON, nullable=False),
@@ -83,8 +84,8 @@ def _runs() -> None:
         sa.UniqueConstraint("run_id", name="uq_lcel_runs_run_id"),
         sqlite_autoincrement=True,
     )
-    for column in ("thread_id", "owner"):
-        op.create_index(f"ix_lcel_runs_{column}_status", "lcel_runs", [column, "status"])
+    for first, second in (("thread_id", "status"), ("status", "owner")):
+        op.create_index(f"ix_lcel_runs_{first}_{second}", "lcel_runs", [first, second])
 
 
 def _run_events() -> None:
