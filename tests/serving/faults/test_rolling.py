@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 from sqlalchemy import select, update
 
 from lcel_adapters.serve._storage import runs
+from tests.serving.agent.test_webhook import Listener
 from tests.serving.faults.databases import database
 from tests.serving.faults.graphs import build
 from tests.serving.faults.inside import Inside, inside
 from tests.support.engines import OURS
+from tests.support.servers import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 POLL = 0.1
@@ -112,6 +115,17 @@ async def test_the_next_of_a_thread_is_told_to_whom_serves_it(url: str) -> None:
         assert [await there.over(run, 5) for run in (first, second)] == ["success"] * 2
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize(("action", "left"), [("interrupt", "interrupted"), ("rollback", None)])
+async def test_what_nobody_serves_can_be_ended(url: str, action: str, left: str | None) -> None:
+    """A client's order is obeyed by any server, if none that serves the graph does so in time: the thread is free."""
+    run = await given_back(url, input=FOREVER)
+    async with old(url) as server:
+        await server.runs.cancel(run["run_id"], action)
+        assert await server.over(run) == left
+        assert await server.run("steps", run["thread_id"], input={"tick": 0.0})
+
+
 async def test_a_server_alone_ends_what_it_does_not_serve(tmp_path: Path) -> None:
     """Nobody else can have its file: the thread would wait for ever."""
     url = f"sqlite:///{tmp_path / 'served.db'}"
@@ -119,3 +133,24 @@ async def test_a_server_alone_ends_what_it_does_not_serve(tmp_path: Path) -> Non
     async with old(url) as server:
         assert await server.over(run) == "error"
         assert (await server.thread(run["thread_id"]))["status"] == "error"
+
+
+async def test_what_is_not_served_is_rolled_back_if_that_was_ordered(tmp_path: Path) -> None:
+    """It is told and counted like any other end; the thread is as it was before the run, and goes on."""
+    url = f"sqlite:///{tmp_path / 'served.db'}"
+    heard = Listener()
+    with closing(Server(heard.app)) as listens:
+        listens.open()
+        run = await given_back(url, input=FOREVER, webhook=f"{listens.url}/hook")
+        with closing(sqlite3.connect(tmp_path / "served.db")) as raw, raw:
+            raw.execute("update lcel_runs set cancel = 'rollback'")
+        async with inside(url, {"steps": GRAPHS["steps"]}, webhook_hosts=["127.0.0.1"]) as server:
+            assert await server.over(run) is None
+            thread = await server.thread(run["thread_id"])
+            assert (thread["status"], thread["values"]) == ("idle", None)
+            state = await server.serving.checkpointer.aget_tuple({"configurable": {"thread_id": run["thread_id"]}})
+            assert state is None
+            assert (await heard.of(run["run_id"]))["status"] == "interrupted"
+            labels = {"graph": "still", "status": "interrupted"}
+            assert server.serving.metrics.registry.get_sample_value("lcel_runs_total", labels) == 1
+            assert await server.run("steps", run["thread_id"], input={"tick": 0.0})

@@ -42,10 +42,17 @@ async def ending(attempt: Attempt, order: Order | None, *, drop: bool) -> End:
     )
 
 
-def gave_up(drop: bool) -> End:
-    """The end of a run that this server could not execute; the log says why."""
-    error = {"error": "RuntimeError", "message": UNTOLD}
-    return End(status="error", thread={"status": "error", "error": error}, drop=drop, error=error)
+def gave_up(order: Order | None, *, drop: bool) -> End:
+    """The end of a run that this server could not execute, the log says why; the thread's values stay as they were.
+
+    Args:
+        order: Somebody's, to end it, which is obeyed all the same.
+        drop: Whether nobody will ask for its frames.
+    """
+    error = _ORDERED.get(order or "") or {"error": "RuntimeError", "message": UNTOLD}
+    status = "interrupted" if order in _ORDERED else "error"
+    thread = {"status": "idle" if order == "rollback" else status, "error": error}
+    return End(status=status, thread=thread, forget=order == "rollback", drop=drop, error=error)
 
 
 async def _thread_after(attempt: Attempt, status: str) -> Row:

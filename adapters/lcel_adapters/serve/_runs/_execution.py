@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import lcel_adapters.serve._runs._claims as _claims
@@ -130,22 +131,22 @@ class Execution:
         return following
 
     async def _executed(self) -> Row | None:
+        begun = time.perf_counter()
         try:
             attempt = await self._attempt()
-            begun = time.perf_counter()
             await self._streaming(attempt)
             if self._order == "lost":
                 raise Superseded
             if self._order == "release":
                 await self._write(lambda connection: _claims.release(connection, self.held))
                 return None
-            following, status = await self._finish(attempt)
+            following, status = await self._finish(partial(self._end, attempt))
         except Superseded:
             raise
         except Exception:
             _log.exception("run %s cannot be executed", self.held.run_id)
-            return await self._given_up()
-        self._means.metrics.run_ended(attempt.target.name, status, time.perf_counter() - begun)
+            following, status = await self._finish(self._given_up)
+        self._means.metrics.run_ended(self._run["graph_id"], status, time.perf_counter() - begun)
         return following
 
     async def _attempt(self) -> Attempt:
@@ -232,13 +233,14 @@ class Execution:
         except TimeoutError:
             await self.log.append(attempt.late(seconds))
 
-    async def _finish(self, attempt: Attempt) -> tuple[Row | None, str]:
-        end = await self._end(attempt)
+    async def _finish(self, make: Callable[[], Awaitable[End]]) -> tuple[Row | None, str]:
+        """End it as ``make`` says, which is asked again if it is to be rolled back; and tell whoever asked for that."""
+        end = await make()
         try:
             following = await self._ended(end)
         except Ordered:
             self._order = "rollback"
-            end = await self._end(attempt)
+            end = await make()
             following = await self._ended(end)
         if self._body.webhook is not None:
             said = {"status": end.status, "error": end.error, "values": end.thread.get("values")}
@@ -256,14 +258,17 @@ class Execution:
         self.held.check(connection, change=True)
         take_back(connection, self.held, None)
 
-    async def _given_up(self) -> Row | None:
-        """End it as an error, which whoever follows it is told, if the log still works."""
-        end = gave_up(self._drops())
-        if self.ready:
+    async def _given_up(self) -> End:
+        """An error, unless its end was ordered; whoever follows it is told, if the log still works."""
+        order = self._order or self._run["cancel"]
+        if order == "rollback":
+            await self._write(self._taken_back)
+        end = gave_up(order, drop=self._drops())
+        if self.ready and end.status == "error":
             with suppress(Exception):
                 await self.log.append(Frame("error", dumps(end.error)))
                 await self.log.settle()
-        return await self._ended(end)
+        return end
 
     async def _ended(self, end: End) -> Row | None:
         return await self._write(lambda connection: self._finished(connection, end))
