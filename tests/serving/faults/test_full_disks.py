@@ -1,7 +1,8 @@
-"""A disk without room: runs wait, and go on when there is some."""
+"""A disk without room, a file that another program has locked: runs wait, and go on when that is over."""
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -130,5 +131,27 @@ def test_a_full_disk_holds_runs(place: Any, tmp_path: Path) -> None:
         answer = httpx.post(f"{server.url}/threads", json={"metadata": {"much": "x" * 100_000}}, timeout=20)
         assert (answer.status_code, answer.json()) == (507, {"detail": "The server has no room left."})
         disk.free()
+        assert wrong_with(playing.outcomes(), expected) == []
+        assert health(server) == WELL
+
+
+def test_a_locked_file_holds_runs(tmp_path: Path) -> None:
+    """Another program's transaction outlasts what a statement waits for it: nothing is lost, and it is told."""
+    url = f"sqlite:///{tmp_path / 'served.db'}"
+    app = create_app(graphs=build(OURS), database=url)
+    with closing(Server(app)) as server:
+        server.open()
+        expected = Playing(url, server).outcomes()
+        pragma = "pragma busy_timeout = 50"
+        app.state.serving.database.submit_write(lambda c: c.exec_driver_sql(pragma).scalar()).result()
+        playing = Playing(url, server)
+        until(lambda: executing(server) > 1, what="that stories have begun")
+        with closing(sqlite3.connect(tmp_path / "served.db", isolation_level=None)) as other:
+            other.execute("begin immediate")
+            until(lambda: measured(server, "lcel_writes_waiting"), what="that runs wait")
+            assert health(server) == ILL
+            answer = httpx.post(f"{server.url}/threads", json={}, timeout=20)
+            assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+            other.execute("rollback")
         assert wrong_with(playing.outcomes(), expected) == []
         assert health(server) == WELL

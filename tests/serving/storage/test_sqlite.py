@@ -21,6 +21,7 @@ from lcel_adapters.serve._storage import (
     StorageError,
     StorageFull,
     StorageLocked,
+    StorageUnavailable,
     create_thread,
     threads,
     workers,
@@ -147,6 +148,21 @@ async def test_a_program_that_looks_at_the_file_is_waited_for(database: SqliteDa
     assert not task.done()
     await asyncio.to_thread(other.execute, "rollback")
     await task
+    other.close()
+
+
+async def test_a_program_that_keeps_the_file_is_told_and_passes(database: SqliteDatabase) -> None:
+    """All who wait together hear of cause and remedy as soon as one of them does; later writes work."""
+    await database.write(lambda connection: connection.exec_driver_sql("pragma busy_timeout = 200").scalar())
+    other = await asyncio.to_thread(sqlite3.connect, database.path, isolation_level=None, check_same_thread=False)
+    await asyncio.to_thread(other.execute, "begin immediate")
+    tasks = [asyncio.create_task(database.write(made(number))) for number in range(20)]
+    async with asyncio.timeout(2):
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {StorageUnavailable}
+    assert "end that program's transaction" in str(outcomes[0])
+    await asyncio.to_thread(other.execute, "rollback")
+    await database.write(made(1))
     other.close()
 
 

@@ -1,4 +1,4 @@
-"""Work that has to be done: it waits while the database does not answer, or has no room."""
+"""Work that has to be done: it waits while the database does not answer, is locked, or has no room."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Database(ABC):
 
         Raises:
             StorageLocked: Another server has the SQLite file.
-            StorageUnavailable: The PostgreSQL server does not answer.
+            StorageUnavailable: The PostgreSQL server does not answer, or another program has the file locked.
             StorageError: The URL names no database that can be opened.
         """
         from lcel_adapters.serve._storage._open import open_database
@@ -61,7 +61,8 @@ class Database(ABC):
 
         Raises:
             StorageFull: The disk has no room.
-            StorageUnavailable: The server did not answer for a while; nothing was kept.
+            StorageUnavailable: The server did not answer for a while, or another program has the file locked; nothing
+                was kept.
             StorageError: The database failed otherwise.
         """
 

@@ -3,7 +3,7 @@
 StorageError
 +-- StorageFull         the disk has no room
 +-- StorageLocked       another server has the file
-+-- StorageUnavailable  the database server does not answer
++-- StorageUnavailable  the database server does not answer, or another program has the file locked
 """
 
 from __future__ import annotations
@@ -22,4 +22,4 @@ class StorageLocked(StorageError):
 
 
 class StorageUnavailable(StorageError):
-    """The database server did not answer, however often it was asked."""
+    """The database server did not answer, however often it was asked, or another program has the file locked."""

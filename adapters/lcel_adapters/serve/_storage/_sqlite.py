@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from lcel_adapters.serve._storage._database import Database
+from lcel_adapters.serve._storage._errors import StorageUnavailable
 from lcel_adapters.serve._storage._migrate import upgrade
 from lcel_adapters.serve._storage._notices import OUTBOX
 from lcel_adapters.serve._storage._sqlite_file import connect, lock_file, told
@@ -96,9 +97,15 @@ class SqliteDatabase(Database):
             for job in jobs:
                 job.error = job.error and told(job.error, str(self.path))
             return
-        # One of them may be what there was no room for: alone, each has its own fate.
+        # One of them may be what there was no room for: alone, each has its own fate. A lock is everyone's.
+        locked: BaseException | None = None
         for job in jobs:
-            self._alone(connection, job, "begin immediate")
+            if locked is None:
+                self._alone(connection, job, "begin immediate")
+                locked = job.error if isinstance(job.error, StorageUnavailable) else None
+            else:
+                job.clear()
+                job.error = locked
 
     def _read_all(self, connection: Connection, jobs: Sequence[Job[Any]]) -> None:
         for job in jobs:

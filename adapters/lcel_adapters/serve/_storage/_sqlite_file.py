@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from lcel_adapters.serve._storage._errors import StorageError, StorageFull, StorageLocked
+from lcel_adapters.serve._storage._errors import StorageError, StorageFull, StorageLocked, StorageUnavailable
 from lcel_adapters.serve._storage._queries import CONTAINS, text_holds
 from lcel_adapters.serve._storage._types import json_text, json_value
 
@@ -22,8 +22,6 @@ _CACHE_KIB = 8_000
 """What each connection remembers of the file."""
 _NO_PLACE = "the server's user needs the right to write in its folder"
 _REMEDIES = {
-    sqlite3.SQLITE_BUSY: "another program has it locked: end that program's transaction",
-    sqlite3.SQLITE_LOCKED: "another program has it locked: end that program's transaction",
     sqlite3.SQLITE_READONLY: "give the server's user the right to write the file and its folder",
     sqlite3.SQLITE_IOERR: "the disk failed: look into the system's log",
     sqlite3.SQLITE_CORRUPT: "the file is damaged: restore a backup, or try .recover of the sqlite3 shell",
@@ -105,6 +103,10 @@ def told(error: BaseException, path: str) -> BaseException:
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StorageFull(f"no room for {path!r}: free some on its disk; nothing of what was asked was kept")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        # It passes, as an outage of a database server does, and is waited for in the same way.
+        remedy = "another program has it locked: end that program's transaction"
+        return StorageUnavailable(f"{cause} ({path!r}): {remedy}; nothing of what was asked was kept")
     if code not in _REMEDIES:
         return error
     return StorageError(f"{cause} ({path!r}): {_REMEDIES[code]}; nothing of what was asked was kept")
