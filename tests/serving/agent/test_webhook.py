@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request
 
+from tests.serving.faults.inside import inside
 from tests.support.servers import Server
 
 pytestmark = [pytest.mark.slow]
@@ -20,16 +22,19 @@ TIMES = {"run_started_at", "run_ended_at", "webhook_sent_at"}
 
 
 class Listener:
-    """What was posted to it, as an ASGI application."""
+    """What was posted to it, as an ASGI application; ``delay`` is how long it takes to answer."""
 
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
+        self.delay = 0.0
         self.app = FastAPI()
         self.app.post("/hook")(self.hear)
 
     async def hear(self, request: Request) -> None:
         """Keep a body."""
-        self.heard.append(await request.json())
+        body = await request.json()
+        await asyncio.sleep(self.delay)
+        self.heard.append(body)
 
     async def of(self, run: str) -> dict[str, Any]:
         """What was said of a run."""
@@ -86,3 +91,17 @@ async def test_the_end_of_a_run_is_told(
     assert (said["thread_id"], said["assistant_id"], said["metadata"]["mine"]) == (thread, run["assistant_id"], 1)
     assert (said["status"], said["values"], said.get("error")) == (status, values, error)
     assert said.keys() >= TIMES
+
+
+@pytest.mark.parametrize("drain", [20.0, 0.0], ids=["in time", "too late"])
+async def test_a_server_that_ends_tells_first(
+    tmp_path: Path, listener: tuple[Listener, str], caplog: pytest.LogCaptureFixture, drain: float
+) -> None:
+    """A webhook that is on its way has the time that runs have; one that has none left is logged."""
+    heard, url = listener
+    heard.delay = 0.5
+    async with inside(f"sqlite:///{tmp_path / 'served.db'}", drain=drain, webhook_hosts=["127.0.0.1"]) as server:
+        run = await server.run("steps", input={"tick": 0.0}, webhook=url)
+        await asyncio.sleep(0.1)
+    assert [said["run_id"] for said in heard.heard] == ([run["run_id"]] if drain else [])
+    assert (f"webhook of run {run['run_id']} was not told" in caplog.text) == (drain == 0)

@@ -53,7 +53,7 @@ class Means:
         settings: Limits.
         hub: Who follows them.
         metrics: How many there were.
-        spawn: Does something that nobody waits for.
+        tell: Calls a webhook; nobody waits for it but a server that ends.
         ending: Whether the server ends: no run is begun any more.
         released: Whether it gives back what it has.
     """
@@ -65,7 +65,7 @@ class Means:
     settings: Settings
     hub: Hub
     metrics: Metrics
-    spawn: Callable[[Coroutine[Any, Any, None]], None]
+    tell: Callable[[Coroutine[Any, Any, None]], None]
     ending: bool = False
     released: bool = False
 
@@ -246,7 +246,7 @@ class Execution:
             said = {"status": end.status, "error": end.error, "values": end.thread.get("values")}
             times = {"run_started_at": self._begun_at, "run_ended_at": datetime.now(UTC)}
             payload = {**_shown(self._run), **said, **times}
-            self._means.spawn(call(self._body.webhook, payload, self._means.settings))
+            self._means.tell(call(self._body.webhook, payload, self._means.settings))
         return following, end.status
 
     async def _end(self, attempt: Attempt) -> End:

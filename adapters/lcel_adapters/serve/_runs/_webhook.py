@@ -39,6 +39,14 @@ def refused(url: str, settings: Settings) -> str | None:
 
 async def call(url: str, payload: Mapping[str, Any], settings: Settings) -> None:
     """POST the run as JSON; tried three times, and a failure is logged, not raised: the run is over."""
+    try:
+        await _tried(url, payload, settings)
+    except asyncio.CancelledError:
+        _log.warning("webhook of run %s was not told: the server ended before it answered", payload["run_id"])
+        raise
+
+
+async def _tried(url: str, payload: Mapping[str, Any], settings: Settings) -> None:
     async with httpx.AsyncClient(timeout=SECONDS) as client:
         for attempt in range(ATTEMPTS):
             body = dumps({**payload, "webhook_sent_at": datetime.now(UTC)})

@@ -77,9 +77,10 @@ class Worker:
             settings=settings,
             hub=hub,
             metrics=metrics,
-            spawn=self._spawn,
+            tell=self._tell,
         )
         self._runs: set[asyncio.Task[Any]] = set()
+        self._calls: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._room = asyncio.Semaphore(settings.max_runs)
         self._ends: list[Callable[[], None]] = []
@@ -104,10 +105,16 @@ class Worker:
         self._spawn(self._watch())
 
     async def drain(self, seconds: float) -> None:
-        """Begin no more; let runs end by themselves for so long, then give them back: the next server goes on."""
+        """Begin no more; let runs end by themselves for so long, and webhooks be told of those that did.
+
+        Then what runs is given back: the next server goes on.
+        """
         self._means.ending = True
-        if self._runs:
-            await asyncio.wait(self._runs, timeout=seconds)
+        ends_at = _now() + seconds
+        # Runs first: each that ends may have a webhook.
+        for tasks in (self._runs, self._calls):
+            if tasks:
+                await asyncio.wait(tasks, timeout=max(ends_at - _now(), 0))
         self._means.released = True
         for execution in list(self.working.values()):
             execution.stop("release")
@@ -119,9 +126,10 @@ class Worker:
         """End, after ``drain``."""
         for end in self._ends:
             end()
-        for task in [*self._runs, *self._tasks]:
+        tasks = [*self._runs, *self._calls, *self._tasks]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._runs, *self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._database.shared:
             with suppress(TimeoutError, StorageError):
                 async with asyncio.timeout(GRACE):
@@ -253,6 +261,9 @@ class Worker:
         for thread_id in await self._database.read(lambda connection: _claims.finished_temporary(connection, before)):
             await self._checkpointer.adelete_thread(thread_id)
             await self._database.write(partial(_claims.forget_thread, thread_id=thread_id))
+
+    def _tell(self, work: Coroutine[Any, Any, None]) -> None:
+        _kept(self._calls, work)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         _kept(self._tasks, work)
