@@ -290,7 +290,14 @@ def test_the_openapi_document_names_what_streams(database: str) -> None:
     assert list(content) == ["text/event-stream"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "[::1]", "10.0.0.1", "localhost"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1:1", "[::1]", "10.0.0.1", "localhost"),
+        # What stands for 127.0.0.1, 169.254.169.254 and 10.0.0.1 behind a gateway.
+        *("[::ffff:127.0.0.1]", "[64:ff9b::a9fe:a9fe]", "[2002:a00:1::]"),
+    ],
+)
 def test_webhooks_do_not_lead_inside(database: str, host: str) -> None:
     """A client cannot make the server talk to its own network, unless the host was named by the operator."""
     body = {"assistant_id": "add", "input": {"n": 1}, "webhook": f"http://{host}/hook"}
@@ -298,6 +305,15 @@ def test_webhooks_do_not_lead_inside(database: str, host: str) -> None:
         answer = asked.post("/runs", json=body)
     assert answer.status_code == 422
     assert "webhook" in answer.json()["detail"].lower()
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://[::1", "http://example.com:99999/", "http://", "ftp://a.b/", "x"])
+def test_webhooks_are_addresses(database: str, url: str) -> None:
+    """What is none is told at once."""
+    body = {"assistant_id": "add", "input": {"n": 1}, "webhook": url}
+    with client(create_app({"add": graph()}, database=database)) as asked:
+        answer = asked.post("/runs", json=body)
+    assert (answer.status_code, "no http or https address" in answer.json()["detail"]) == (422, True)
 
 
 def test_a_graph_that_langserve_cannot_describe_is_served_to_others(database: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -13,6 +14,8 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
+from lcel_adapters.serve._runs._webhook import PAUSES, _request, call
+from lcel_adapters.serve._settings import Settings
 from tests.serving.faults.inside import inside
 from tests.support.servers import Server
 
@@ -26,6 +29,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
+        self.hosts: list[str] = []
         self.delay = 0.0
         self.app = FastAPI()
         self.app.post("/hook")(self.hear)
@@ -35,6 +39,7 @@ class Listener:
         body = await request.json()
         await asyncio.sleep(self.delay)
         self.heard.append(body)
+        self.hosts.append(request.headers["host"])
 
     async def of(self, run: str) -> dict[str, Any]:
         """What was said of a run."""
@@ -105,3 +110,39 @@ async def test_a_server_that_ends_tells_first(
         await asyncio.sleep(0.1)
     assert [said["run_id"] for said in heard.heard] == ([run["run_id"]] if drain else [])
     assert (f"webhook of run {run['run_id']} was not told" in caplog.text) == (drain == 0)
+
+
+async def test_a_name_is_asked_once(
+    listener: tuple[Listener, str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address that was looked at is the one that is called, whoever answers for the name, and how often."""
+    heard, url = listener
+    # Nobody can connect to a group of machines, which is tried at once, without a network.
+    answers = iter(["233.252.0.1"])
+    real = socket.getaddrinfo
+
+    def lead(host: Any, *rest: Any, **named: Any) -> Any:
+        known = host in ("moving.example", b"moving.example")
+        return real(next(answers, "127.0.0.1") if known else host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lead)
+    await call(url.replace("127.0.0.1", "moving.example"), {"run_id": "r"}, Settings())
+    assert heard.heard == []
+    assert "leads to '127.0.0.1', which is inside this network" in caplog.text
+
+
+async def test_an_address_is_called_by_its_name(listener: tuple[Listener, str]) -> None:
+    """The host that was asked for is the one that hears it, whatever else is at its address."""
+    heard, url = listener
+    named = httpx.URL(url.replace("127.0.0.1", "hook.example"))
+    async with httpx.AsyncClient() as client:
+        request = _request(client, named, "127.0.0.1", b'{"run_id": "r"}')
+        assert (await client.send(request)).status_code == 200
+    assert (heard.hosts, request.extensions["sni_hostname"]) == ([named.netloc.decode()], "hook.example")
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..b"])
+async def test_a_name_that_is_none_is_logged(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Each attempt has a line, and nothing is raised."""
+    await call(f"http://{host}/", {"run_id": "r"}, Settings())
+    assert caplog.text.count("webhook of run r failed") == len(PAUSES)
