@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -14,17 +14,21 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from langchain_core.runnables import RunnableLambda
+from sqlalchemy import Connection
 from typing_extensions import TypedDict
 
 from lcel_adapters.serve import create_app
 from lcel_adapters.serve._agent._schemas import schemas_of
+from lcel_adapters.serve._assistants import Assistants
 from lcel_adapters.serve._auth import Guard
+from lcel_adapters.serve._storage import Database
 from tests.serving.faults.databases import database
 from tests.serving.owners import owners
 from tests.support.asgi import client_of
 from tests.support.engines import LANGGRAPH, OURS
 from tests.support.wire import assistant_id
 
+T = TypeVar("T")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOBODY = "11111111-1111-1111-1111-111111111111"
 
@@ -104,6 +108,33 @@ async def engine(app_of_engine: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Its client."""
     async with client_of(app_of_engine) as found:
         yield found
+
+
+class Slow(Database):
+    """A database that says what it read only when it is let.
+
+    Args:
+        real: Where it reads.
+    """
+
+    shared = False
+
+    def __init__(self, real: Database) -> None:
+        super().__init__(real.url)
+        self._real = real
+        self.has_read, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        found = await self._real.read(function)
+        self.has_read.set()
+        await self.answers.wait()
+        return found
+
+    async def write(self, function: Callable[[Connection], T]) -> T:
+        return await self._real.write(function)
+
+    async def close(self) -> None:
+        """It is another's."""
 
 
 async def told(request: Any) -> tuple[int, Any]:
@@ -239,6 +270,21 @@ async def test_runs_see_the_assistant_as_it_is_now(client: httpx.AsyncClient) ->
     assert (await client.post("/runs/wait", json=body)).json()["log"] == ["x"] * 4
     await client.delete(path)
     assert (await client.post("/runs/wait", json=body)).status_code == 404
+
+
+async def test_a_change_counts_whatever_was_being_read(client: httpx.AsyncClient, app: FastAPI) -> None:
+    """An assistant that was read before it was deleted, and is known only after that, is not remembered."""
+    one = (await made(client))["assistant_id"]
+    real = app.state.serving.database
+    slow = Slow(real)
+    remembered = Assistants(slow)
+    reading = asyncio.create_task(remembered.get(one))
+    await slow.has_read.wait()
+    await client.delete(f"/assistants/{one}")
+    remembered.forget(one)
+    slow.answers.set()
+    assert await reading is not None
+    assert await remembered.get(one) is None
 
 
 async def test_assistants_are_found_and_counted(client: httpx.AsyncClient) -> None:

@@ -28,16 +28,19 @@ class Assistants:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, tuple[float, Mapping[str, Any] | None]] = {}
+        self._changes = 0
 
     async def get(self, assistant_id: str) -> Mapping[str, Any] | None:
         """An assistant's row; None if there is none."""
         known = self._known.get(assistant_id)
         if known is not None and (not self._database.shared or time.monotonic() - known[0] < SECONDS):
             return known[1]
+        changes = self._changes
         query = select(assistants).where(assistants.c.assistant_id == assistant_id)
         row = await self._database.read(lambda connection: connection.execute(query).mappings().first())
         found = None if row is None else dict(row)
-        if found is not None:
+        # What was changed while it was read may be what was read: that is not remembered.
+        if found is not None and changes == self._changes:
             if len(self._known) >= MOST:
                 self._known.clear()
             self._known[assistant_id] = (time.monotonic(), found)
@@ -45,4 +48,5 @@ class Assistants:
 
     def forget(self, assistant_id: str) -> None:
         """It was changed here."""
+        self._changes += 1
         self._known.pop(assistant_id, None)
