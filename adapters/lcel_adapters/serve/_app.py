@@ -193,7 +193,7 @@ class Opening:
                 targets=targets,
                 guard=self.guard,
                 settings=self.settings,
-                runs=Runs(database, targets, checkpointer, holdings, self.settings, self.metrics),
+                runs=Runs(database, targets, holdings, self.settings, self.metrics),
                 assistants=Assistants(database),
                 headers=self.http.configurable_headers,
                 metrics=self.metrics,

@@ -207,8 +207,6 @@ async def _forget(serving: Serving, thread_id: str) -> None:
         async with asyncio.timeout(PATIENCE):
             for run_id in running:
                 await serving.runs.over(run_id)
-    # The states first: a thread made later under the same id must not find them.
-    await serving.checkpointer.adelete_thread(thread_id)
     await serving.database.write(lambda c: delete_thread(c, thread_id))
 
 

@@ -249,11 +249,6 @@ def finished_temporary(connection: Connection, before: datetime) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def forget_thread(connection: Connection, thread_id: str) -> None:
-    """Delete a thread, its runs and their frames; its checkpoints are the saver's."""
-    connection.execute(delete(threads).where(threads.c.thread_id == thread_id))
-
-
 def _stop(connection: Connection, run: Row, action: str) -> bool:
     """End a run that never began at once, and say so; order the end of any other. Whether it is over."""
     chosen = runs.c.run_id == run["run_id"]

@@ -63,7 +63,6 @@ class Runs:
         self,
         database: Database,
         targets: Mapping[str, Target],
-        checkpointer: Any,
         holdings: Holdings,
         settings: Settings,
         metrics: Metrics,
@@ -72,7 +71,7 @@ class Runs:
         self._targets = targets
         self._settings = settings
         self._hub = Hub()
-        self.worker = Worker(database, targets, checkpointer, holdings, settings, self._hub, metrics)
+        self.worker = Worker(database, targets, holdings, settings, self._hub, metrics)
 
     async def submit(self, asked: Submission) -> tuple[Row, News]:
         """Add a run; it starts at once if its thread is free.

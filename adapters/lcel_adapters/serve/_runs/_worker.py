@@ -19,7 +19,7 @@ from lcel_adapters.serve._runs._ending import Order
 from lcel_adapters.serve._runs._execution import Execution, Means
 from lcel_adapters.serve._runs._holdings import Holdings
 from lcel_adapters.serve._runs._hub import Hub
-from lcel_adapters.serve._storage import StorageError
+from lcel_adapters.serve._storage import StorageError, delete_thread
 
 if TYPE_CHECKING:
     from lcel_adapters.serve._metrics import Metrics
@@ -40,7 +40,6 @@ class Worker:
     Args:
         database: Where they are.
         targets: The graphs.
-        checkpointer: Of the graphs.
         holdings: What the checkpointer lets runs save by.
         settings: Limits and intervals.
         hub: Who follows runs.
@@ -55,7 +54,6 @@ class Worker:
         self,
         database: Database,
         targets: Mapping[str, Target],
-        checkpointer: Any,
         holdings: Holdings,
         settings: Settings,
         hub: Hub,
@@ -66,7 +64,6 @@ class Worker:
         self._claimant = Claimant(name=self.name, graphs=graphs, patience=settings.worker_timeout)
         self.working: dict[str, Execution] = {}
         self._database = database
-        self._checkpointer = checkpointer
         self._settings = settings
         self._hub = hub
         self._means = Means(
@@ -259,8 +256,7 @@ class Worker:
         before = datetime.now(UTC) - timedelta(seconds=self._settings.keep_frames)
         await self._database.write(lambda connection: _stored.sweep_frames(connection, before))
         for thread_id in await self._database.read(lambda connection: _claims.finished_temporary(connection, before)):
-            await self._checkpointer.adelete_thread(thread_id)
-            await self._database.write(partial(_claims.forget_thread, thread_id=thread_id))
+            await self._database.write(partial(delete_thread, thread_id=thread_id))
 
     def _tell(self, work: Coroutine[Any, Any, None]) -> None:
         _kept(self._calls, work)

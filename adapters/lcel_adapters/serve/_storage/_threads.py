@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, insert, select, text, update
 
 from lcel_adapters.serve._storage._queries import (
     Page,
@@ -23,6 +23,11 @@ from lcel_adapters.serve._storage._queries import (
 from lcel_adapters.serve._storage._tables import runs, threads
 
 ACTIVE = ("pending", "running")
+_STATES = {
+    "sqlite": ("checkpoints", "writes"),
+    "postgresql": ("checkpoints", "checkpoint_blobs", "checkpoint_writes"),
+}
+"""The tables of LangGraph's savers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +97,20 @@ def set_thread_state(connection: Connection, thread_id: str, state: Mapping[str,
 
 
 def delete_thread(connection: Connection, thread_id: str, seen: Seen | None = None) -> bool:
-    """Delete a thread with its runs and their frames, not its checkpoints; whether it was there to be seen."""
-    return connection.execute(delete(threads).where(*_one(thread_id, seen))).rowcount == 1
+    """Delete a thread with its runs, their frames and all states; whether it was there to be seen.
+
+    The rows go first: then no run of it has a lease to save by, and what one is about to save is waited for. The states
+    go in the same transaction: whoever dies in the middle leaves the whole thread, and not states for another thread
+    that is made under this id.
+    """
+    # What they put aside is kept under their own ids.
+    ids = [thread_id, *active_runs(connection, thread_id)]
+    if connection.execute(delete(threads).where(*_one(thread_id, seen))).rowcount != 1:
+        return False
+    for table in _STATES[connection.dialect.name]:
+        statement = text(f"delete from {table} where thread_id in :ids").bindparams(bindparam("ids", expanding=True))
+        connection.execute(statement, {"ids": ids})
+    return True
 
 
 def copy_thread(connection: Connection, source: Row, thread_id: str) -> Row:
