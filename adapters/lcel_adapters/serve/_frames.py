@@ -11,18 +11,6 @@ from lcel_adapters.serve._json import dumps
 from lcel_adapters.serve._target import Item
 from lcel_adapters.serve._told import told_field
 
-# What may be asked for (`stream_mode` of a run).
-WIRE_MODES = (
-    "values",
-    "messages",
-    "messages-tuple",
-    "tasks",
-    "checkpoints",
-    "updates",
-    "events",
-    "debug",
-    "custom",
-)
 # How keys begin that are langchain-core's, or the server's own (AGENT-SERVER.md, Q15).
 _PRIVATE = ("__", "langgraph_auth_")
 _NAMES = ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map")

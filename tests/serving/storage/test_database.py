@@ -240,7 +240,6 @@ async def test_what_hangs_on_a_thread_goes_with_it(opened: Database) -> None:
         "updated_at": now,
         "attempt": 0,
         "resumable": False,
-        "keep": False,
     }
     with pytest.raises(IntegrityError):
         await opened.write(lambda connection: connection.execute(insert(runs).values(run)))

@@ -23,6 +23,7 @@ from lcel_adapters.serve._runs._hub import News
 from lcel_adapters.serve._runs._request import Mode
 from lcel_adapters.serve._serving import Serving, access_of, serving_of
 from lcel_adapters.serve._sse import EVENTS, EventStream, chunked, frame
+from lcel_adapters.serve._storage import ACTIVE
 
 T = TypeVar("T")
 router = APIRouter(tags=["Runs"], route_class=JsonRoute)
@@ -150,7 +151,7 @@ async def get_run(thread_id: UUID, run_id: UUID, serving: ServingOf, access: Acc
 async def delete_run(thread_id: UUID, run_id: UUID, serving: ServingOf, access: AccessOf) -> Response:
     """Delete a run that is over; one that is not is ended first."""
     run = await _run(serving, access, thread_id, run_id, "delete")
-    if run["status"] in ("pending", "running"):
+    if run["status"] in ACTIVE:
         await serving.runs.cancel(run["run_id"], "interrupt")
         await serving.runs.over(run["run_id"])
     await remove_run(serving, run["run_id"])

@@ -11,9 +11,8 @@ from sqlalchemy import ColumnElement, Select, delete, select
 
 from lcel_adapters.serve._auth import Access, Filter
 from lcel_adapters.serve._runs import RunBody
-from lcel_adapters.serve._runs._claims import ACTIVE
 from lcel_adapters.serve._serving import Serving
-from lcel_adapters.serve._storage import runs, threads
+from lcel_adapters.serve._storage import ACTIVE, runs, threads
 
 Row = dict[str, Any]
 _SHOWN = (

@@ -17,11 +17,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from lcel_adapters.serve._runs._lease import Lease, Superseded
 from lcel_adapters.serve._runs._stored import drop_frames
-from lcel_adapters.serve._storage import notify
+from lcel_adapters.serve._storage import ACTIVE, notify
 from lcel_adapters.serve._storage._tables import runs, threads
 
 Row = dict[str, Any]
-ACTIVE = ("pending", "running")
 
 
 class Busy(Exception):

@@ -13,12 +13,13 @@ from uuid import uuid4
 import lcel_adapters.serve._runs._claims as _claims
 import lcel_adapters.serve._runs._stored as _stored
 from lcel_adapters.serve._runs._attempt import Attempt
-from lcel_adapters.serve._runs._claims import ACTIVE, Place, Row
+from lcel_adapters.serve._runs._claims import Place, Row
 from lcel_adapters.serve._runs._holdings import Holdings
 from lcel_adapters.serve._runs._hub import Hub, News, ServerEnds
 from lcel_adapters.serve._runs._log import Entry
 from lcel_adapters.serve._runs._request import RunBody
 from lcel_adapters.serve._runs._worker import Worker
+from lcel_adapters.serve._storage import ACTIVE
 
 if TYPE_CHECKING:
     from lcel_adapters.serve._metrics import Metrics
@@ -253,7 +254,6 @@ def _columns(asked: Submission) -> Row:
         "updated_at": now,
         "start_at": now + timedelta(seconds=body.after_seconds) if body.after_seconds else None,
         "resumable": body.stream_resumable,
-        "keep": body.on_completion == "keep",
         "spec": {
             "assistant": assistant,
             "user": asked.user,

@@ -28,6 +28,7 @@ from lcel_adapters.serve._storage._tables import (
     workers,
 )
 from lcel_adapters.serve._storage._threads import (
+    ACTIVE,
     ThreadQuery,
     active_runs,
     copy_thread,
@@ -41,6 +42,7 @@ from lcel_adapters.serve._storage._threads import (
 )
 
 __all__ = [
+    "ACTIVE",
     "AssistantQuery",
     "Database",
     "Listener",

@@ -74,7 +74,6 @@ runs = Table(
     # None, "interrupt" or "rollback".
     Column("cancel", String(16)),
     Column("resumable", Boolean, nullable=False),
-    Column("keep", Boolean, nullable=False),
     Column("spec", Json),
     UniqueConstraint("run_id"),
     Index(None, "thread_id", "status"),
@@ -90,8 +89,6 @@ run_events = Table(
     Column("last_seq", Number, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("frames", LargeBinary, nullable=False),
-    Column("checkpoint_id", Text),
-    Column("checkpoint_seq", Number),
 )
 
 assistants = Table(

@@ -23,6 +23,7 @@ from lcel_adapters.serve._storage._queries import (
 from lcel_adapters.serve._storage._tables import runs, threads
 
 ACTIVE = ("pending", "running")
+"""What the status of a run is that is not over."""
 _STATES = {
     "sqlite": ("checkpoints", "writes"),
     "postgresql": ("checkpoints", "checkpoint_blobs", "checkpoint_writes"),

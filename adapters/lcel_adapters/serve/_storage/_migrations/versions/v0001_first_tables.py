@@ -75,7 +75,6 @@ def _runs() -> None:
         sa.Column("start_at", MOMENT),
         sa.Column("cancel", sa.String(16)),
         sa.Column("resumable", sa.Boolean(), nullable=False),
-        sa.Column("keep", sa.Boolean(), nullable=False),
         sa.Column("spec", JSON),
         sa.ForeignKeyConstraint(
             ["thread_id"], ["lcel_threads.thread_id"], name="fk_lcel_runs_thread_id", ondelete="CASCADE"
@@ -96,8 +95,6 @@ def _run_events() -> None:
         sa.Column("last_seq", NUMBER, nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("frames", sa.LargeBinary(), nullable=False),
-        sa.Column("checkpoint_id", sa.Text()),
-        sa.Column("checkpoint_seq", NUMBER),
         sa.ForeignKeyConstraint(["run_id"], ["lcel_runs.run_id"], name="fk_lcel_run_events_run_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("run_id", "first_seq", name="pk_lcel_run_events"),
     )
