@@ -149,3 +149,25 @@ def test_chunks_are_all_of_the_frames_in_pieces_of_about_a_size(sizes: list[int]
     assert b"".join(chunks) == b"".join(frames)
     assert all(chunk.endswith(b"\r\n\r\n") for chunk in chunks)
     assert all(size <= len(chunk) < size + longest for chunk in chunks[:-1])
+
+
+async def test_a_stream_whose_answer_cannot_begin_is_closed() -> None:
+    """What was made for it is given back, though nothing was read."""
+    closed = asyncio.Event()
+
+    class Chunks:
+        def __aiter__(self) -> AsyncGenerator[bytes, None]:
+            raise AssertionError("nobody reads it")
+
+        async def __anext__(self) -> bytes:
+            raise AssertionError("nobody reads it")
+
+        async def aclose(self) -> None:
+            closed.set()
+
+    async def send(_: Message) -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await EventStream(Chunks())({}, Client().receive, send)
+    assert closed.is_set()

@@ -101,25 +101,58 @@ class Serving:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
-    def counted(self, body: AsyncGenerator[bytes, None]) -> Chunks:
-        """A body to be streamed, as long as there are not too many.
+    def place(self) -> Place:
+        """A place for one answer to stream; taken before anything is done for it, so that who is refused ran nothing.
 
         Raises:
-            HTTPException: There are (503).
+            HTTPException: There is none (503).
         """
         if self.streams >= self.settings.max_streams:
             raise HTTPException(503, "Too many open streams; try again later.", {"retry-after": "1"})
+        return Place(self)
+
+
+class Place:
+    """One of the answers that may stream at once.
+
+    It is given back when the body that it was taken for is closed, or at the end of the ``with`` in which nothing got
+    a body.
+
+    Attributes:
+        serving: The server whose place it is.
+    """
+
+    def __init__(self, serving: Serving) -> None:
+        self.serving = serving
+        self._taken = True
+        self._used = False
+        serving.streams += 1
+
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._used:
+            self.leave()
+
+    def counted(self, body: AsyncGenerator[bytes, None]) -> Chunks:
+        """A body that has this place until it is closed."""
+        self._used = True
         return _Counted(self, body)
+
+    def leave(self) -> None:
+        """Give it back."""
+        if self._taken:
+            self._taken = False
+            self.serving.streams -= 1
 
 
 class _Counted:
-    """Counts an answer among the open ones, from the moment it is made until it is closed."""
+    """A body that has a place among the open ones."""
 
-    def __init__(self, serving: Serving, body: AsyncGenerator[bytes, None]) -> None:
-        self._serving = serving
+    def __init__(self, place: Place, body: AsyncGenerator[bytes, None]) -> None:
+        self._place = place
         self._body = body
-        self._open = True
-        serving.streams += 1
 
     def __aiter__(self) -> _Counted:
         return self
@@ -129,17 +162,12 @@ class _Counted:
 
     async def aclose(self) -> None:
         """Close the body."""
-        self._closed()
+        self._place.leave()
         await self._body.aclose()
 
     def __del__(self) -> None:
         # A response that never began.
-        self._closed()
-
-    def _closed(self) -> None:
-        if self._open:
-            self._open = False
-            self._serving.streams -= 1
+        self._place.leave()
 
 
 def serving_of(request: Request) -> Serving:

@@ -32,7 +32,7 @@ async def flood(state: State) -> dict[str, Any]:
     return {}
 
 
-def piped(size: int) -> Pipe:
+def piped(size: int, tasks: list[asyncio.Task[Any]]) -> Pipe:
     """A run that floods."""
     builder = StateGraph(State)
     builder.add_node("flood", flood)
@@ -45,14 +45,14 @@ def piped(size: int) -> Pipe:
         assistant={"assistant_id": "flood"},
         saved=False,
     )
-    return Pipe(attempt, seconds=None, outlives=False)
+    return Pipe(attempt, seconds=None, outlives=False, keep=tasks.append)
 
 
 @pytest.mark.parametrize("size", [10, 1_000, 20_000, 100_000])
 async def test_a_run_is_ahead_of_a_slow_reader_by_little(size: int) -> None:
     """What is handed over together is few frames and few bytes, whatever the run makes while nobody reads."""
-    pipe = piped(size)
-    task = pipe.start()
+    tasks: list[asyncio.Task[Any]] = []
+    pipe = piped(size, tasks)
     seen = 0
 
     async with aclosing(pipe.bunches()) as bunches:
@@ -62,4 +62,12 @@ async def test_a_run_is_ahead_of_a_slow_reader_by_little(size: int) -> None:
             seen += sum(frame.event == "custom" for frame in bunch)
             await asyncio.sleep(0.001)
 
-    assert (seen, task.done()) == (PIECES, True)
+    assert (seen, [task.done() for task in tasks]) == (PIECES, [True])
+
+
+async def test_a_run_that_nobody_begins_to_read_is_not_executed() -> None:
+    """An answer that is dropped before it begins leaves no run behind that waits for a reader."""
+    tasks: list[asyncio.Task[Any]] = []
+    await piped(10, tasks).bunches().aclose()
+    await asyncio.sleep(0)
+    assert tasks == []

@@ -21,7 +21,7 @@ from lcel_adapters.serve._json import dumps
 from lcel_adapters.serve._runs import Busy, CancelAction, Entry, NoThread, Pipe, RunBody, ServerEnds, Submission
 from lcel_adapters.serve._runs._hub import News
 from lcel_adapters.serve._runs._request import Mode
-from lcel_adapters.serve._serving import Serving, access_of, serving_of
+from lcel_adapters.serve._serving import Place, Serving, access_of, serving_of
 from lcel_adapters.serve._sse import EVENTS, EventStream, chunked, frame
 from lcel_adapters.serve._storage import ACTIVE
 
@@ -55,48 +55,52 @@ class CancelMany(BaseModel):
 @router.post("/threads/{thread_id}/runs/stream", response_class=EventStream, status_code=200, responses=STREAM)
 async def stream_on_thread(thread_id: str, body: RunBody, asker: AskerOf) -> Response:
     """Run on a thread, and stream."""
-    run, news = await _submit(asker.serving, await asked(asker, body, _thread_id(thread_id)))
-    return _stream(asker.serving, run, news, body)
+    with asker.serving.place() as place:
+        run, news = await _submit(asker.serving, await asked(asker, body, _thread_id(thread_id)))
+        return _stream(place, run, news, body)
 
 
 @router.post("/runs/stream", response_class=EventStream, status_code=200, responses=STREAM, tags=["Stateless runs"])
 async def stream_stateless(body: RunBody, asker: AskerOf) -> Response:
     """Run without a thread, and stream."""
-    submission = await _stateless(asker, body)
-    if _is_kept(body):
-        run, news = await _submit(asker.serving, submission)
-        return _stream(asker.serving, run, news, body)
-    pipe = _piped(asker.serving, submission)
-    headers = _located(f"/runs/{pipe.attempt.run_id}", "stream")
-    return _events(asker.serving, _bunched(pipe), headers)
+    with asker.serving.place() as place:
+        submission = await _stateless(asker, body)
+        if _is_kept(body):
+            run, news = await _submit(asker.serving, submission)
+            return _stream(place, run, news, body)
+        pipe = _piped(asker.serving, submission)
+        headers = _located(f"/runs/{pipe.attempt.run_id}", "stream")
+        return _events(place, _bunched(pipe), headers)
 
 
 @router.post("/threads/{thread_id}/runs/wait", responses=VALUES)
 async def wait_on_thread(thread_id: str, body: RunBody, asker: AskerOf) -> Response:
     """Run on a thread, and answer with the final state."""
     body.stream_mode = _with_values(body.stream_mode)
-    run, news = await _submit(asker.serving, await asked(asker, body, _thread_id(thread_id)))
-    return _waiting(asker.serving, streamed_values(_watched(asker.serving, run, news, body)), _place_of(run))
+    with asker.serving.place() as place:
+        run, news = await _submit(asker.serving, await asked(asker, body, _thread_id(thread_id)))
+        return _waiting(place, streamed_values(_watched(asker.serving, run, news, body)), _path_of(run))
 
 
 @router.post("/runs/wait", responses=VALUES, tags=["Stateless runs"])
 async def wait_stateless(body: RunBody, asker: AskerOf) -> Response:
     """Run without a thread, and answer with the final state."""
     body.stream_mode = _with_values(body.stream_mode)
-    submission = await _stateless(asker, body)
-    if _is_kept(body):
-        run, news = await _submit(asker.serving, submission)
-        return _waiting(asker.serving, streamed_values(_watched(asker.serving, run, news, body)), _place_of(run))
-    pipe = _piped(asker.serving, submission)
-    place = f"/threads/{pipe.attempt.thread_id}/runs/{pipe.attempt.run_id}"
-    return _waiting(asker.serving, last_values(pipe.bunches()), place)
+    with asker.serving.place() as place:
+        submission = await _stateless(asker, body)
+        if _is_kept(body):
+            run, news = await _submit(asker.serving, submission)
+            return _waiting(place, streamed_values(_watched(asker.serving, run, news, body)), _path_of(run))
+        pipe = _piped(asker.serving, submission)
+        path = f"/threads/{pipe.attempt.thread_id}/runs/{pipe.attempt.run_id}"
+        return _waiting(place, last_values(pipe.bunches()), path)
 
 
 @router.post("/threads/{thread_id}/runs")
 async def create_on_thread(thread_id: str, body: RunBody, asker: AskerOf) -> Response:
     """Run on a thread, in the background."""
     run, _ = await _submit(asker.serving, await asked(asker, body, _thread_id(thread_id)))
-    return _json(_accepted(run), {"content-location": _place_of(run)})
+    return _json(_accepted(run), {"content-location": _path_of(run)})
 
 
 @router.post("/runs", tags=["Stateless runs"])
@@ -163,12 +167,13 @@ async def join(
     thread_id: UUID, run_id: UUID, serving: ServingOf, access: AccessOf, cancel_on_disconnect: bool = False
 ) -> Response:
     """Wait for the end of a run, and answer with the final state."""
-    run = await _joined(serving, access, thread_id, run_id, cancel_on_disconnect)
-    place = f"/threads/{thread_id}/runs/{run_id}"
-    if run is None:
-        return _waiting(serving, no_run(), place)
-    body = joined(serving, run)
-    return _waiting(serving, _until_left(serving, body, run, cancel_on_disconnect), place)
+    with serving.place() as place:
+        run = await _joined(serving, access, thread_id, run_id, cancel_on_disconnect)
+        path = f"/threads/{thread_id}/runs/{run_id}"
+        if run is None:
+            return _waiting(place, no_run(), path)
+        body = joined(serving, run)
+        return _waiting(place, _until_left(serving, body, run, cancel_on_disconnect), path)
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}/stream", response_class=EventStream, status_code=200, responses=STREAM)
@@ -182,15 +187,16 @@ async def join_stream(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Stream a run: from now on; of a resumable one what followed ``Last-Event-ID``, ``-1`` for all."""
-    run = await _joined(serving, access, thread_id, run_id, cancel_on_disconnect)
-    headers = _located(f"/threads/{thread_id}/runs/{run_id}", "stream")
-    if run is None:
-        missing = Frame("error", dumps({"error": "HTTPException", "message": "404: Run not found"}))
-        return _events(serving, _sent([frame(*missing)]), headers)
-    news = serving.runs.listen(run["run_id"])
-    entries = serving.runs.follow(news, _position(run, last_event_id))
-    body = _framed(entries, run["resumable"], _chosen(stream_mode))
-    return _events(serving, _until_left(serving, body, run, cancel_on_disconnect), headers)
+    with serving.place() as place:
+        run = await _joined(serving, access, thread_id, run_id, cancel_on_disconnect)
+        headers = _located(f"/threads/{thread_id}/runs/{run_id}", "stream")
+        if run is None:
+            missing = Frame("error", dumps({"error": "HTTPException", "message": "404: Run not found"}))
+            return _events(place, _sent([frame(*missing)]), headers)
+        news = serving.runs.listen(run["run_id"])
+        entries = serving.runs.follow(news, _position(run, last_event_id))
+        body = _framed(entries, run["resumable"], _chosen(stream_mode))
+        return _events(place, _until_left(serving, body, run, cancel_on_disconnect), headers)
 
 
 @router.post("/threads/{thread_id}/runs/{run_id}/cancel")
@@ -211,7 +217,7 @@ async def cancel(
     if not wait:
         return Response(status_code=202)
     await serving.runs.over(run["run_id"])
-    return _json({}, _located(_place_of(run), "join"))
+    return _json({}, _located(_path_of(run), "join"))
 
 
 async def _submit(serving: Serving, submission: Submission) -> tuple[dict[str, Any], News]:
@@ -257,18 +263,17 @@ def _is_kept(body: RunBody) -> bool:
 
 
 def _piped(serving: Serving, submission: Submission) -> Pipe:
-    pipe = Pipe(
+    return Pipe(
         serving.runs.stateless(submission),
         seconds=serving.settings.run_timeout,
         outlives=submission.body.on_disconnect == "continue",
+        keep=serving.keep,
     )
-    serving.keep(pipe.start())
-    return pipe
 
 
-def _stream(serving: Serving, run: dict[str, Any], news: News, body: RunBody) -> EventStream:
-    headers = _located(_place_of(run), "stream")
-    return _events(serving, _framed(_watched(serving, run, news, body), run["resumable"]), headers)
+def _stream(place: Place, run: dict[str, Any], news: News, body: RunBody) -> EventStream:
+    headers = _located(_path_of(run), "stream")
+    return _events(place, _framed(_watched(place.serving, run, news, body), run["resumable"]), headers)
 
 
 async def _watched(
@@ -351,18 +356,18 @@ def _position(run: dict[str, Any], last_event_id: str | None) -> int | None:
         return 2**62
 
 
-def _events(serving: Serving, body: AsyncGenerator[bytes, None], headers: dict[str, str]) -> EventStream:
-    settings = serving.settings
+def _events(place: Place, body: AsyncGenerator[bytes, None], headers: dict[str, str]) -> EventStream:
+    settings = place.serving.settings
     return EventStream(
-        serving.counted(body), headers={**EVENTS, **headers}, heartbeat=settings.heartbeat, stall=settings.stall
+        place.counted(body), headers={**EVENTS, **headers}, heartbeat=settings.heartbeat, stall=settings.stall
     )
 
 
-def _waiting(serving: Serving, body: AsyncGenerator[bytes, None], place: str) -> EventStream:
-    settings = serving.settings
+def _waiting(place: Place, body: AsyncGenerator[bytes, None], path: str) -> EventStream:
+    settings = place.serving.settings
     return EventStream(
-        serving.counted(body),
-        headers=_located(place, "join"),
+        place.counted(body),
+        headers=_located(path, "join"),
         heartbeat=settings.heartbeat,
         comment=BLANK,
         stall=settings.stall,
@@ -370,11 +375,11 @@ def _waiting(serving: Serving, body: AsyncGenerator[bytes, None], place: str) ->
     )
 
 
-def _located(place: str, verb: str) -> dict[str, str]:
-    return {"location": f"{place}/{verb}", "content-location": place}
+def _located(path: str, verb: str) -> dict[str, str]:
+    return {"location": f"{path}/{verb}", "content-location": path}
 
 
-def _place_of(run: dict[str, Any]) -> str:
+def _path_of(run: dict[str, Any]) -> str:
     return f"/threads/{run['thread_id']}/runs/{run['run_id']}"
 
 

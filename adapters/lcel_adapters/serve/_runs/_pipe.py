@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
+from typing import Any
 
 from lcel_adapters.serve._frames import Frame
 from lcel_adapters.serve._runs._attempt import Attempt
@@ -18,14 +19,20 @@ AHEAD_BYTES = 65_536
 class Pipe:
     """Executes a run in a task of its own, and hands over its frames in bunches.
 
+    The run begins with its first bunch: of an answer that is never begun nothing is executed.
+
     Args:
         attempt: The run.
         seconds: After which it is ended as ``timeout``; None for never.
         outlives: Whether the run goes on when its reader leaves.
+        keep: Holds on to the task.
     """
 
-    def __init__(self, attempt: Attempt, *, seconds: float | None, outlives: bool) -> None:
+    def __init__(
+        self, attempt: Attempt, *, seconds: float | None, outlives: bool, keep: Callable[[asyncio.Task[Any]], None]
+    ) -> None:
         self.attempt = attempt
+        self._keep = keep
         self._seconds = seconds
         self._outlives = outlives
         # The client has it at once, however busy the server is with others' runs.
@@ -35,16 +42,11 @@ class Pipe:
         self._room = asyncio.Event()
         self._room.set()
         self._left = False
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> asyncio.Task[None]:
-        """Begin; the task is the caller's to keep."""
-        self._task = asyncio.create_task(self._produce(), name=f"run {self.attempt.run_id}")
-        return self._task
 
     async def bunches(self) -> AsyncGenerator[list[Frame], None]:
         """The frames, those that are there together; closing it leaves the run, and ends it unless it outlives that."""
-        assert self._task is not None
+        task = asyncio.create_task(self._produce(), name=f"run {self.attempt.run_id}")
+        self._keep(task)
         try:
             while True:
                 self._news.clear()
@@ -52,13 +54,13 @@ class Pipe:
                     bunch, self._ready, self._ready_bytes = self._ready, [], 0
                     self._room.set()
                     yield bunch
-                elif self._task.done():
-                    self._task.result()
+                elif task.done():
+                    task.result()
                     return
                 else:
                     await self._news.wait()
         finally:
-            await self._leave(self._task)
+            await self._leave(task)
 
     async def _leave(self, task: asyncio.Task[None]) -> None:
         self._left = True
