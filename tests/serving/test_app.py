@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any, TypedDict
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from langchain_core.runnables import RunnableLambda
+from sqlalchemy.exc import OperationalError
 
 from lcel_adapters import from_lcel
 from lcel_adapters.serve import CannotRunError, Guard, Project, Settings, create_app
@@ -148,6 +151,49 @@ def test_keys_of_the_environment_are_asked_for(
     assert [answer.status_code for answer in [*answers, legacy]] == [401, 200, 401]
     with client(create_app(**given, database=database, guard=Guard())) as asked:
         assert asked.post("/runs/wait", json=run).status_code == 200
+
+
+def test_an_application_may_be_opened_again(database: str) -> None:
+    """What was counted before is still counted; what is open is the new server's."""
+    app = create_app({"add": graph()}, database=database)
+    for times in (1, 2):
+        with TestClient(app) as asked:
+            assert asked.post("/runs/wait", json={"assistant_id": "add", "input": {"n": 1}}).json() == {"n": 2}
+            assert "lcel_streams_open 0.0" in asked.get("/metrics").text
+            assert f'route="/runs/wait",status="200"}} {times}.0' in asked.get("/metrics").text
+
+
+def test_an_application_that_could_not_be_opened_is_opened_when_it_can(tmp_path: Path) -> None:
+    """Half an opening leaves nothing behind that the next one stumbles over."""
+    file = tmp_path / "served.db"
+    app = create_app({"add": graph()}, database=f"sqlite:///{file}")
+    with TestClient(app) as asked:
+        assert asked.get("/ok").status_code == 200
+    _rename(file, "lcel_runs", "elsewhere")
+    with pytest.raises(OperationalError), TestClient(app):
+        pass
+    _rename(file, "elsewhere", "lcel_runs")
+    with TestClient(app) as asked:
+        assert asked.get("/ok").status_code == 200
+
+
+def _rename(file: Path, table: str, name: str) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO {name}")
+
+
+def test_an_application_that_is_opened_by_requests_may_be_opened_in_another_event_loop(database: str) -> None:
+    """Requests that wait for one another to open it leave nothing behind that belongs to their loop."""
+    app = create_app({"add": graph()}, database=database)
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as asked:
+            answers = await asyncio.gather(*(asked.get("/ok") for _ in range(3)))
+        await app.state.close()
+        return [answer.status_code for answer in answers]
+
+    assert [asyncio.run(ask()) for _ in range(2)] == [[200] * 3] * 2
 
 
 def test_the_collector_is_as_it_was_when_a_server_has_ended(database: str) -> None:

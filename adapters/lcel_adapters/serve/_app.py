@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from fastapi import Depends, FastAPI
 
@@ -131,7 +132,10 @@ def _served(name: str, graph: Any) -> Served:
 
 @dataclass(kw_only=True)
 class Opening:
-    """Opens a server once, whoever comes first: the lifespan, or a request where nobody runs that."""
+    """Opens a server once, whoever comes first: the lifespan, or a request where nobody runs that.
+
+    Once it is closed it may be opened again, also in another event loop.
+    """
 
     served: Sequence[Served]
     url: str
@@ -142,7 +146,7 @@ class Opening:
     metrics: Metrics = field(default_factory=Metrics)
     serving: Serving | None = None
     app: FastAPI = field(init=False)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(default_factory=WeakKeyDictionary)
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -158,6 +162,11 @@ class Opening:
         """It is about to end: health says so, and what runs has ``Settings.drain`` seconds from now on."""
         if self.serving is not None:
             self.serving.drain()
+
+    @property
+    def lock(self) -> asyncio.Lock:
+        """Held by who opens or closes it; a lock that somebody waited for belongs to that event loop for good."""
+        return self.locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
     async def open(self) -> Serving:
         """The server, running."""
@@ -199,6 +208,7 @@ class Opening:
                 metrics=self.metrics,
             )
             self.metrics.watch(serving)
+            stack.callback(self.metrics.watch, None)
             await serving.runs.worker.start()
             stack.push_async_callback(serving.settle)
             serving.resources = stack.pop_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -47,20 +48,34 @@ class Metrics:
         self.run_seconds = Histogram(
             "lcel_run_seconds", "How long runs executed.", ("graph",), buckets=_SECONDS, registry=self.registry
         )
+        self._serving: Serving | None = None
+        self._show("lcel_runs_executing", "Runs that this server executes.", _executing)
+        self._show(
+            "lcel_writes_waiting", "Writes that the database cannot keep yet.", lambda s: len(s.database.kept_waiting)
+        )
+        self._show("lcel_streams_open", "Answers that are being streamed.", lambda s: s.streams)
 
-    def watch(self, serving: Serving) -> None:
-        """Show what a server has open and executes, whenever somebody looks."""
-        executing = Gauge("lcel_runs_executing", "Runs that this server executes.", registry=self.registry)
-        executing.set_function(lambda: len(serving.runs.worker.working) + len(serving.tasks))
-        waiting = Gauge("lcel_writes_waiting", "Writes that the database cannot keep yet.", registry=self.registry)
-        waiting.set_function(lambda: len(serving.database.kept_waiting))
-        streams = Gauge("lcel_streams_open", "Answers that are being streamed.", registry=self.registry)
-        streams.set_function(lambda: serving.streams)
+    def watch(self, serving: Serving | None) -> None:
+        """Show from now on what a server has open and executes, whenever somebody looks; nothing of it if None.
+
+        An application may be opened again: the registry, and what it counted, outlives each of its servers.
+        """
+        self._serving = serving
+
+    def _show(self, name: str, says: str, look: Callable[[Serving], int]) -> None:
+        def shown() -> float:
+            return 0 if self._serving is None else look(self._serving)
+
+        Gauge(name, says, registry=self.registry).set_function(shown)
 
     def run_ended(self, graph: str, status: str, seconds: float) -> None:
         """Count a run."""
         self.runs.labels(graph, status).inc()
         self.run_seconds.labels(graph).observe(seconds)
+
+
+def _executing(serving: Serving) -> int:
+    return len(serving.runs.worker.working) + len(serving.tasks)
 
 
 class Observed:
