@@ -19,7 +19,6 @@ from sqlalchemy.exc import OperationalError
 
 from lcel_adapters import from_lcel
 from lcel_adapters.serve import CannotRunError, Guard, Project, Settings, create_app
-from lcel_adapters.serve._limits import is_shallow
 from lcel_compat import START, StateGraph
 from tests.support.servers import Server
 
@@ -237,10 +236,20 @@ def test_a_request_too_large_or_too_deep_is_refused(database: str) -> None:
         assert asked.get("/ok").json() == {"ok": True, "services": {}}
 
 
-@pytest.mark.parametrize(("method", "path"), [("DELETE", "/store/items"), ("GET", "/ok")])
+@pytest.mark.langgraph
+@pytest.mark.parametrize(("method", "path"), [("DELETE", "/store/items"), ("GET", "/threads/" + "0" * 32)])
 def test_no_method_takes_a_body_beyond_the_limits(database: str, method: str, path: str) -> None:
     """An item of the store is deleted by a body, and authentication may ask for that of any request."""
-    with client(create_app({"add": graph()}, database=database, max_body=1000, max_depth=20)) as asked:
+    from langgraph_sdk import Auth
+
+    auth = Auth()
+
+    @auth.authenticate
+    async def authenticate(body: Any) -> str:
+        return f"who sent {body}"
+
+    limits = Settings(max_body=1000, max_depth=20)
+    with client(create_app({"add": graph()}, database=database, guard=Guard.of([], auth), settings=limits)) as asked:
         large = asked.request(method, path, json={"namespace": ["a"], "key": "x" * 2000})
         deep = asked.request(method, path, content='{"key":' + "[" * 100 + "]" * 100 + "}")
         assert (large.status_code, deep.status_code) == (413, 422)
@@ -253,15 +262,6 @@ def test_a_connection_on_which_a_request_failed_is_not_used_again(database: str)
         for _ in range(5):
             answer = asked.post("/fails/invoke", json={"input": "x"})
             assert (answer.status_code, answer.headers.get("connection")) == (500, "close")
-
-
-@pytest.mark.parametrize(
-    ("text", "shallow"),
-    [(b"[[[]]]", True), (b"[[[[]]]]", False), (b'["[[[[", "]]"]', True), (b'["\\"[[[["]', True), (b"]]]][[[[", True)],
-)
-def test_depth_is_counted_outside_of_strings(text: bytes, shallow: bool) -> None:
-    """A bracket in a text is a letter."""
-    assert is_shallow(text, 3) is shallow
 
 
 def test_pages_of_other_origins_change_nothing(database: str) -> None:

@@ -9,7 +9,7 @@ from fastapi import Request
 
 from lcel_adapters.serve._agent._asked import assistant_id_of
 from lcel_adapters.serve._auth import configurable_of
-from lcel_adapters.serve._serving import serving_of
+from lcel_adapters.serve._serving import access_of
 
 
 def admission(name: str) -> Callable[[Request], Awaitable[None]]:
@@ -19,8 +19,7 @@ def admission(name: str) -> Callable[[Request], Awaitable[None]]:
     """
 
     async def admitted(request: Request) -> None:
-        serving = serving_of(request)
-        access = await serving.guard.access(request)
+        access = await access_of(request)
         # A graph's own assistant is nobody's: a handler may refuse it, and a filter for owners does not hide it.
         if request.method == "POST":
             value: dict[str, Any] = {"thread_id": None, "assistant_id": name, "metadata": {}}

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import HTTPException, Request
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from langgraph.store.base import BaseStore
 
     from lcel_adapters.serve._storage import Database
+
+_ACCESS: Final = "lcel_adapters.access"
 
 
 @dataclass(kw_only=True)
@@ -177,9 +179,12 @@ def serving_of(request: Request) -> Serving:
 
 
 async def access_of(request: Request) -> Access:
-    """Who asks, and what of.
+    """Who asks, and what of; found out once for a request.
 
     Raises:
         Denied: They are not let in.
     """
-    return await serving_of(request).guard.access(request)
+    found: Access | None = request.scope.get(_ACCESS)
+    if found is None:
+        found = request.scope[_ACCESS] = await serving_of(request).guard.access(request)
+    return found

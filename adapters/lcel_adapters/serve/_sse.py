@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Protocol
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 if TYPE_CHECKING:
@@ -167,9 +168,10 @@ class _Beats:
 
 
 async def _left(receive: Receive, stay: asyncio.Timeout) -> None:
-    """Wait until the client leaves, and let nothing more be sent then."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    """Wait until the client leaves, or sends what it may not, and let nothing more be sent then."""
+    with suppress(HTTPException):
+        while (await receive())["type"] != "http.disconnect":
+            pass
     stay.reschedule(0)
 
 

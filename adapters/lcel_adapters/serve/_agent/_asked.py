@@ -12,7 +12,7 @@ from fastapi import HTTPException, Request
 from lcel_adapters.serve._auth import Access, Filter
 from lcel_adapters.serve._runs import RunBody, Submission
 from lcel_adapters.serve._runs._webhook import refused
-from lcel_adapters.serve._serving import Serving, serving_of
+from lcel_adapters.serve._serving import Serving, access_of, serving_of
 
 # The real server's words, which clients may look for (AGENT-SERVER.md, (ii) Validation).
 BOTH = (
@@ -52,8 +52,7 @@ async def asker_of(request: Request) -> Asker:
         Denied: They are not let in.
     """
     serving = serving_of(request)
-    access = await serving.guard.access(request)
-    return Asker(serving=serving, access=access, headers=serving.let_through(request.headers))
+    return Asker(serving=serving, access=await access_of(request), headers=serving.let_through(request.headers))
 
 
 async def asked(asker: Asker, body: RunBody, thread_id: str | None = None) -> Submission:

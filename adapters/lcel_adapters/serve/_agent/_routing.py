@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -16,10 +16,23 @@ ServingOf = Annotated[Serving, Depends(serving_of)]
 AccessOf = Annotated[Access, Depends(access_of)]
 
 
-class JsonRoute(APIRoute):
+class GuardedRoute(APIRoute):
+    """A route that asks who is there before it reads a body: FastAPI reads and parses that before any dependency."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            await access_of(request)
+            return await handle(request)
+
+        return guarded
+
+
+class JsonRoute(GuardedRoute):
     """A route whose body is JSON, whatever its content type says (AGENT-SERVER.md, (ii): it is not checked)."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]  # a coroutine
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def as_json(request: Request) -> Response:

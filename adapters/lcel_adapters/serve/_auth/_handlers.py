@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from starlette.authentication import AuthenticationError
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from lcel_adapters.serve._auth._errors import AuthError, Denied, fault
 from lcel_adapters.serve._auth._filter import Filter, FilterError
@@ -166,7 +166,7 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
 async def _body(request: Request) -> Any:
     try:
         return await request.json()
-    except ValueError:
+    except (ValueError, ClientDisconnect):
         return None
 
 

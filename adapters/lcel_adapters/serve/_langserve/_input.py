@@ -11,10 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from langchain_core.load.serializable import Serializable
 from langchain_core.messages import BaseMessage, convert_to_messages
 from pydantic import BaseModel, RootModel, ValidationError
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 
 from lcel_adapters.serve._langserve._types import is_custom
-from lcel_adapters.serve._limits import is_shallow
+from lcel_adapters.serve._limits import is_deep
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -34,9 +35,13 @@ async def read_json(request: Request) -> Any:
 
     Raises:
         RequestValidationError: If it is not JSON as RFC 8259 has it, or nested too deep to be written again.
+        HTTPException: If it is too large, or does not come.
     """
-    body = await request.body()
-    if not is_shallow(body, DEPTH):
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        raise HTTPException(400, "The client left before its request was whole.") from None
+    if await is_deep(body, DEPTH):
         raise RequestValidationError([f"The body is nested deeper than {DEPTH} levels"])
     try:
         return orjson.loads(body)

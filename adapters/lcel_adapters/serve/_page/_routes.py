@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from lcel_adapters.serve._agent._routing import GuardedRoute
 from lcel_adapters.serve._auth import Access
 from lcel_adapters.serve._json import dumps
 from lcel_adapters.serve._page._compare import Sides, compared
@@ -34,7 +35,9 @@ async def file(name: str, request: Request) -> Response:
 
 
 # Not a coroutine: it computes, so it gets a thread.
-@router.post("/page/compare")
 def compare(sides: Sides, _access: Annotated[Access, Depends(access_of)]) -> Response:
     """Compare two runs."""
     return Response(dumps(compared(sides)), media_type="application/json")
+
+
+router.add_api_route("/page/compare", compare, methods=["POST"], route_class_override=GuardedRoute)
