@@ -9,7 +9,8 @@ from fastapi import Request
 
 from lcel_adapters.serve._agent._asked import assistant_id_of
 from lcel_adapters.serve._auth import configurable_of
-from lcel_adapters.serve._serving import access_of
+from lcel_adapters.serve._langserve import limit
+from lcel_adapters.serve._serving import access_of, serving_of
 
 
 def admission(name: str) -> Callable[[Request], Awaitable[None]]:
@@ -24,6 +25,7 @@ def admission(name: str) -> Callable[[Request], Awaitable[None]]:
         if request.method == "POST":
             value: dict[str, Any] = {"thread_id": None, "assistant_id": name, "metadata": {}}
             await access.authorize("threads", "create_run", value)
+            limit(request, serving_of(request))
         else:
             # Schemas, the playground.
             await access.authorize("assistants", "read", {"assistant_id": assistant_id_of(name)})

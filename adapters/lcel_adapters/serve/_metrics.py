@@ -49,7 +49,7 @@ class Metrics:
             "lcel_run_seconds", "How long runs executed.", ("graph",), buckets=_SECONDS, registry=self.registry
         )
         self._serving: Serving | None = None
-        self._show("lcel_runs_executing", "Runs that this server executes.", _executing)
+        self._show("lcel_runs_executing", "Runs that this server executes, or that wait for it.", _executing)
         self._show(
             "lcel_writes_waiting", "Writes that the database cannot keep yet.", lambda s: len(s.database.kept_waiting)
         )
@@ -75,7 +75,7 @@ class Metrics:
 
 
 def _executing(serving: Serving) -> int:
-    return len(serving.runs.worker.working) + len(serving.tasks)
+    return len(serving.runs.worker.working) + len(serving.tasks) + len(serving.runs.turns.guests)
 
 
 class Observed:

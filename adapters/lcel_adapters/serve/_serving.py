@@ -94,7 +94,8 @@ class Serving:
         await self.runs.worker.stop()
 
     async def _drain(self) -> None:
-        await asyncio.gather(self._end_tasks(self.settings.drain), self.runs.drain(self.settings.drain))
+        seconds = self.settings.drain
+        await asyncio.gather(self._end_tasks(seconds), self.runs.drain(seconds), self.runs.turns.drain(seconds))
 
     async def _end_tasks(self, seconds: float) -> None:
         if self.tasks:

@@ -11,7 +11,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from lcel_adapters.serve._runs import Attempt, Pipe, RunBody
 from lcel_adapters.serve._runs._pipe import AHEAD, AHEAD_BYTES
+from lcel_adapters.serve._settings import Settings
 from lcel_adapters.serve._target import target
+from lcel_adapters.serve._turns import Turns
 from lcel_compat import StateGraph, get_stream_writer
 
 PIECES = 200
@@ -45,7 +47,7 @@ def piped(size: int, tasks: list[asyncio.Task[Any]]) -> Pipe:
         assistant={"assistant_id": "flood"},
         saved=False,
     )
-    return Pipe(attempt, seconds=None, outlives=False, keep=tasks.append)
+    return Pipe(attempt, turns=Turns(Settings()), outlives=False, keep=tasks.append)
 
 
 @pytest.mark.parametrize("size", [10, 1_000, 20_000, 100_000])

@@ -265,7 +265,7 @@ def _is_kept(body: RunBody) -> bool:
 def _piped(serving: Serving, submission: Submission) -> Pipe:
     return Pipe(
         serving.runs.stateless(submission),
-        seconds=serving.settings.run_timeout,
+        turns=serving.runs.turns,
         outlives=submission.body.on_disconnect == "continue",
         keep=serving.keep,
     )

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from lcel_adapters.serve._langserve._callbacks import CallbackEvents
 from lcel_adapters.serve._langserve._input import check, decode, read_json
 from lcel_adapters.serve._langserve._json import default
+from lcel_adapters.serve._langserve._limited import execute
 from lcel_adapters.serve._langserve._models import BatchBody
 from lcel_adapters.serve._langserve._served import Served
 
@@ -24,7 +25,7 @@ async def invoke(served: Served, request: Request) -> Response:
     asked = await served.asked(request, "invoke")
     told = _listen(served, [asked.config])
     async with served.langsmith.promised([asked.run_id]) as tokens:
-        output = await served.runnable.ainvoke(asked.input, asked.config)
+        output = await execute(request, lambda: served.runnable.ainvoke(asked.input, asked.config))
         (metadata,) = _metadata([asked.run_id], await tokens)
     content = {"output": served.answer(output), "metadata": metadata}
     if told:
@@ -47,7 +48,7 @@ async def batch(served: Served, request: Request) -> Response:
     told = _listen(served, configs)
     run_ids = [str(config["run_id"]) for config in configs]
     async with served.langsmith.promised(run_ids) as tokens:
-        outputs = await served.runnable.abatch(inputs, configs)
+        outputs = await execute(request, lambda: served.runnable.abatch(inputs, configs))
         metadata = {"responses": _metadata(run_ids, await tokens), "run_ids": run_ids}
     content = {"output": [served.answer(output) for output in outputs], "metadata": metadata}
     if told:

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,9 +16,14 @@ from lcel_adapters.serve._frames import shown as public
 from lcel_adapters.serve._langserve._allowed import Allowed
 from lcel_adapters.serve._langserve._input import check
 from lcel_adapters.serve._langserve._json import ERROR
+from lcel_adapters.serve._langserve._limited import place_of
 from lcel_adapters.serve._langserve._models import FeedbackToken, Filters
 from lcel_adapters.serve._langserve._served import Asked, Served
-from lcel_adapters.serve._sse import EventStream, frame
+from lcel_adapters.serve._sse import Chunks, EventStream, frame
+from lcel_adapters.serve._turns import Ended
+
+if TYPE_CHECKING:
+    from lcel_adapters.serve._serving import Place
 
 Frames = AsyncGenerator[bytes, None]
 
@@ -33,13 +38,26 @@ _FAILED = frame("error", json.dumps(ERROR).encode())
 
 async def stream(served: Served, request: Request) -> Response:
     """The output, chunk by chunk."""
-    asked = await served.asked(request, "stream")
-    return _response(_chunks(served, asked), asked)
+    with place_of(request) as place:
+        asked = await served.asked(request, "stream")
+        return _response(place, _chunks(served, asked), asked)
 
 
 async def stream_log(served: Served, request: Request) -> Response:
     """The patches of the run's log."""
-    asked = await served.asked(request, "stream_log")
+    with place_of(request) as place:
+        asked = await served.asked(request, "stream_log")
+        return _response(place, _patches(served, asked), asked)
+
+
+async def stream_events(served: Served, request: Request) -> Response:
+    """The events of the run and of all that it calls."""
+    with place_of(request) as place:
+        asked = await served.asked(request, "stream_events")
+        return _response(place, _events(served, asked), asked)
+
+
+def _patches(served: Served, asked: Asked) -> Frames:
     chosen = check(Filters, asked.body).model_dump()
     allowed = Allowed.of(served, asked)
 
@@ -50,12 +68,10 @@ async def stream_log(served: Served, request: Request) -> Response:
         ops = allowed.ops(patch.ops)
         return {"ops": ops} if ops else None
 
-    return _response(_data(served, asked, patches, shown), asked)
+    return _data(served, asked, patches, shown)
 
 
-async def stream_events(served: Served, request: Request) -> Response:
-    """The events of the run and of all that it calls."""
-    asked = await served.asked(request, "stream_events")
+def _events(served: Served, asked: Asked) -> Frames:
     chosen = check(Filters, asked.body).model_dump()
     version = served.wishes.astream_events_version
     allowed = Allowed.of(served, asked)
@@ -70,7 +86,7 @@ async def stream_events(served: Served, request: Request) -> Response:
         event["metadata"] = public(event["metadata"])
         return event
 
-    return _response(_data(served, asked, events, shown), asked)
+    return _data(served, asked, events, shown)
 
 
 async def _chunks(served: Served, asked: Asked) -> Frames:
@@ -108,8 +124,14 @@ def _metadata(asked: Asked, tokens: list[list[FeedbackToken]]) -> bytes:
     return frame("metadata", json.dumps(data).encode())
 
 
-def _response(frames: Frames, asked: Asked) -> Response:
-    return EventStream(_ended(frames, asked), headers=_HEADERS, heartbeat=_PING_SECONDS, comment=_PING)
+def _response(place: Place | None, frames: Frames, asked: Asked) -> Response:
+    body: Chunks
+    if place is None:
+        body, stall = _ended(frames, asked), None
+    else:
+        body = place.counted(_ended(place.serving.runs.turns.stream(frames), asked))
+        stall = place.serving.settings.stall
+    return EventStream(body, headers=_HEADERS, heartbeat=_PING_SECONDS, comment=_PING, stall=stall)
 
 
 async def _ended(frames: Frames, asked: Asked) -> Frames:
@@ -118,6 +140,9 @@ async def _ended(frames: Frames, asked: Asked) -> Frames:
         async with _closing(frames):
             async for one in frames:
                 yield one
+    except Ended as error:
+        _LOG.warning("the run %s was ended while it was streamed: %s", asked.run_id, error.detail)
+        yield frame("error", json.dumps({"status_code": error.status_code, "message": error.detail}).encode())
     except Exception:
         _LOG.exception("the run %s failed while it was streamed", asked.run_id)
         yield _FAILED

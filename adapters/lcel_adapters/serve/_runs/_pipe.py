@@ -9,6 +9,7 @@ from typing import Any
 
 from lcel_adapters.serve._frames import Frame
 from lcel_adapters.serve._runs._attempt import Attempt
+from lcel_adapters.serve._turns import Turns
 
 AHEAD = 64
 """Frames that a run may be ahead of its reader."""
@@ -23,17 +24,18 @@ class Pipe:
 
     Args:
         attempt: The run.
-        seconds: After which it is ended as ``timeout``; None for never.
+        turns: Which runs execute at once, and for how long.
         outlives: Whether the run goes on when its reader leaves.
         keep: Holds on to the task.
     """
 
     def __init__(
-        self, attempt: Attempt, *, seconds: float | None, outlives: bool, keep: Callable[[asyncio.Task[Any]], None]
+        self, attempt: Attempt, *, turns: Turns, outlives: bool, keep: Callable[[asyncio.Task[Any]], None]
     ) -> None:
         self.attempt = attempt
         self._keep = keep
-        self._seconds = seconds
+        self._turns = turns
+        self._turn = turns.turn()
         self._outlives = outlives
         # The client has it at once, however busy the server is with others' runs.
         self._ready = [attempt.beginning()]
@@ -73,12 +75,8 @@ class Pipe:
 
     async def _produce(self) -> None:
         try:
-            async with asyncio.timeout(self._seconds), aclosing(self.attempt.frames()) as frames:
-                async for frame in frames:
-                    if not isinstance(frame, str):
-                        await self._give(frame)
-        except TimeoutError:
-            await self._give(self.attempt.late(self._seconds))
+            async with self._turn:
+                await self._execute()
         except asyncio.CancelledError:
             if self._left:
                 raise
@@ -86,6 +84,16 @@ class Pipe:
             self._ready.append(self.attempt.cut_off())
         finally:
             self._news.set()
+
+    async def _execute(self) -> None:
+        seconds = self._turns.seconds
+        try:
+            async with asyncio.timeout(seconds), aclosing(self.attempt.frames()) as frames:
+                async for frame in frames:
+                    if not isinstance(frame, str):
+                        await self._give(frame)
+        except TimeoutError:
+            await self._give(self.attempt.late(seconds))
 
     async def _give(self, frame: Frame) -> None:
         if self._left:
@@ -95,4 +103,6 @@ class Pipe:
         self._news.set()
         if len(self._ready) >= AHEAD or self._ready_bytes >= AHEAD_BYTES:
             self._room.clear()
-            await self._room.wait()
+            async with self._turn.idle():
+                await self._room.wait()
+            await self._turn.take()

@@ -20,6 +20,7 @@ from lcel_adapters.serve._runs._log import Entry
 from lcel_adapters.serve._runs._request import RunBody
 from lcel_adapters.serve._runs._worker import Worker
 from lcel_adapters.serve._storage import ACTIVE
+from lcel_adapters.serve._turns import Turns
 
 if TYPE_CHECKING:
     from lcel_adapters.serve._metrics import Metrics
@@ -58,6 +59,7 @@ class Runs:
 
     Attributes:
         worker: What executes the runs of this server.
+        turns: Which runs execute at once, those that are not in the database among them.
     """
 
     def __init__(
@@ -72,7 +74,8 @@ class Runs:
         self._targets = targets
         self._settings = settings
         self._hub = Hub()
-        self.worker = Worker(database, targets, holdings, settings, self._hub, metrics)
+        self.turns = Turns(settings)
+        self.worker = Worker(database, targets, holdings, settings, self._hub, metrics, self.turns)
 
     async def submit(self, asked: Submission) -> tuple[Row, News]:
         """Add a run; it starts at once if its thread is free.

@@ -20,15 +20,15 @@ from lcel_adapters.serve._runs._execution import Execution, Means
 from lcel_adapters.serve._runs._holdings import Holdings
 from lcel_adapters.serve._runs._hub import Hub
 from lcel_adapters.serve._storage import StorageError, delete_thread
+from lcel_adapters.serve._turns import GRACE
 
 if TYPE_CHECKING:
     from lcel_adapters.serve._metrics import Metrics
     from lcel_adapters.serve._settings import Settings
     from lcel_adapters.serve._storage import Database
     from lcel_adapters.serve._target import Target
+    from lcel_adapters.serve._turns import Turns
 
-GRACE = 10.0
-"""Seconds that runs have to stop and be given back, once the time they were given is over."""
 _SWEEPS = 30.0
 """Seconds between two sweeps, at most."""
 _log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Worker:
         settings: Limits and intervals.
         hub: Who follows runs.
         metrics: How many there were.
+        turns: Which runs execute at once.
 
     Attributes:
         name: Of this worker among all those on one database.
@@ -58,6 +59,7 @@ class Worker:
         settings: Settings,
         hub: Hub,
         metrics: Metrics,
+        turns: Turns,
     ) -> None:
         self.name = str(uuid4())
         graphs = frozenset(targets) if database.shared else None
@@ -79,7 +81,7 @@ class Worker:
         self._runs: set[asyncio.Task[Any]] = set()
         self._calls: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._room = asyncio.Semaphore(settings.max_runs)
+        self._turns = turns
         self._ends: list[Callable[[], None]] = []
         self._seen_at = 0.0
         self._trusts_from = 0.0
@@ -158,7 +160,7 @@ class Worker:
         while following is not None:
             execution = self.working.get(following["run_id"]) or self._prepare(following)
             try:
-                async with self._room:
+                async with self._turns.turn():
                     following = await execution.to_the_end()
             finally:
                 if self.working.get(execution.held.run_id) is execution:
