@@ -16,10 +16,11 @@ from weakref import WeakKeyDictionary
 from fastapi import Depends, FastAPI
 
 from lcel_adapters.serve._admission import admission, with_user
-from lcel_adapters.serve._agent import first_parts, include_routes
+from lcel_adapters.serve._agent import first_parts, health, include_routes, system
 from lcel_adapters.serve._agent._own import own_assistants
 from lcel_adapters.serve._assistants import Assistants
 from lcel_adapters.serve._auth import Guard
+from lcel_adapters.serve._beside import Beside
 from lcel_adapters.serve._langserve import add_routes
 from lcel_adapters.serve._legacy import legacy
 from lcel_adapters.serve._limits import Limits
@@ -102,14 +103,32 @@ def create_app(
     app = FastAPI(title="lcel-compat", version=version("lcel-compat"), lifespan=opening.lifespan, redoc_url=None)
     opening.app = app
     app.state.drain, app.state.close = opening.drain, opening.close
+    opening.beside = None if project is None else _beside(app, project, guard)
     taken = include_routes(app, http)
     if not http.disable_ui:
         app.include_router(page)
         taken |= first_parts([page])
     opening.warnings = [*opening.warnings, *_add_legacy(app, served, taken)]
+    _add_layers(app, opening, origins)
     app.state.warnings = opening.warnings
-    _add_layers(app, opening, project, origins)
     return app
+
+
+def _beside(app: FastAPI, project: Project, guard: Guard) -> Beside | None:
+    """The project's own application; the server has no routes yet but those of its documentation."""
+    custom, http = project.app(), project.config.http
+    if custom is None:
+        return None
+    first = [] if http.disable_meta else [*app.routes, *health.routes]
+    pages = [route for route in page.routes if {"GET", "HEAD"} & getattr(route, "methods", set())]
+    return Beside(
+        app=custom,
+        guard=guard,
+        guarded=http.enable_custom_route_auth,
+        auth_first=http.middleware_order == "auth_first",
+        first=first,
+        unguarded=[*app.routes, *health.routes, *system.routes, *pages],
+    )
 
 
 @contextmanager
@@ -147,6 +166,7 @@ class Opening:
     serving: Serving | None = None
     app: FastAPI = field(init=False)
     locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(default_factory=WeakKeyDictionary)
+    beside: Beside | None = None
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -209,6 +229,9 @@ class Opening:
             )
             self.metrics.watch(serving)
             stack.callback(self.metrics.watch, None)
+            if self.beside is not None:
+                # Before runs go on, which may need what it opens, and until they have ended.
+                await self.beside.start(stack)
             await serving.runs.worker.start()
             stack.push_async_callback(serving.settle)
             serving.resources = stack.pop_all()
@@ -223,7 +246,7 @@ class _Opened:
         self._opening = opening
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._opening.serving is None:
+        if scope["type"] != "lifespan" and self._opening.serving is None:
             await self._opening.open()
         await self.app(scope, receive, send)
 
@@ -254,11 +277,11 @@ def _add_legacy(app: FastAPI, served: Sequence[Served], taken: Set[str]) -> list
     return warnings
 
 
-def _add_layers(app: FastAPI, opening: Opening, project: Project | None, origins: Sequence[str]) -> None:
+def _add_layers(app: FastAPI, opening: Opening, origins: Sequence[str]) -> None:
     """What every request passes, the last added first."""
-    custom = None if project is None else project.app()
-    if custom is not None:
-        app.mount("/", custom)
+    if opening.beside is not None:
+        opening.warnings = [*opening.warnings, *opening.beside.warnings()]
+        opening.beside.add_to(app)
     app.add_middleware(Limits, settings=opening.settings)
     app.add_middleware(_Crossing, section=opening.http.cors, origins=origins)
     app.add_middleware(Observed, metrics=opening.metrics)

@@ -12,11 +12,12 @@ from lcel_adapters.serve._agent._graphs import router as graphs
 from lcel_adapters.serve._agent._runs import router as runs
 from lcel_adapters.serve._agent._state import router as state
 from lcel_adapters.serve._agent._store import router as store
+from lcel_adapters.serve._agent._system import health
 from lcel_adapters.serve._agent._system import router as system
 from lcel_adapters.serve._agent._threads import router as threads
 from lcel_adapters.serve._project import HttpSection
 
-__all__ = ["first_parts", "include_routes"]
+__all__ = ["first_parts", "health", "include_routes", "system"]
 
 
 def include_routes(app: FastAPI, http: HttpSection) -> set[str]:
@@ -30,7 +31,7 @@ def include_routes(app: FastAPI, http: HttpSection) -> set[str]:
         (http.disable_threads, (threads, state)),
         (http.disable_runs, (runs,)),
         (http.disable_store, (store,)),
-        (http.disable_meta, (system,)),
+        (http.disable_meta, (health, system)),
     )
     included = [router for disabled, routers in groups if not disabled for router in routers]
     for router in included:

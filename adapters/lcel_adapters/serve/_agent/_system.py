@@ -15,6 +15,7 @@ from lcel_adapters.serve._storage import StorageError
 
 PATIENCE = 5.0
 """Seconds that the database has to answer."""
+health = APIRouter(tags=["System"])
 router = APIRouter(tags=["System"])
 
 
@@ -29,7 +30,7 @@ def _version(package: str) -> str | None:
 _OURS, _LANGGRAPH = _version("lcel-compat"), _version("langgraph")
 
 
-@router.get("/ok", responses={503: {"description": "It is about to end, or its database keeps nothing."}})
+@health.get("/ok", responses={503: {"description": "It is about to end, or its database keeps nothing."}})
 async def ok(serving: ServingOf, check_db: bool = False) -> Response:
     """Whether the server takes requests; with ``check_db`` whether its database answers and keeps, too."""
     ends = serving.draining is not None
@@ -48,7 +49,7 @@ async def _answers(serving: Serving) -> bool:
     return not serving.database.kept_waiting
 
 
-@router.get("/metrics")
+@health.get("/metrics")
 async def metrics(serving: ServingOf) -> Response:
     """Measurements, in the format of Prometheus."""
     return Response(generate_latest(serving.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -51,6 +51,8 @@ class Access:
 
 
 _ANYONE: Final = Access()
+_KNOWN: Final = "lcel_adapters.access"
+"""Of a request's scope: which guard let it in, and as whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,18 @@ class Guard:
         )
 
     async def access(self, request: Request) -> Access:
-        """Let a request in.
+        """Let a request in; whoever asks again is answered as before.
 
         Raises:
             Denied: It carries no valid key (401), or the application refuses it.
         """
+        known = request.scope.get(_KNOWN)
+        if known is not None and known[0] is self:
+            return known[1]  # type: ignore[no-any-return]
         if self.keys is not None:
             self.keys.check(request)
-        if self.handlers is None:
-            return _ANYONE
-        return Access(await self.handlers.authenticate(request), self.handlers)
+        access = _ANYONE
+        if self.handlers is not None:
+            access = Access(await self.handlers.authenticate(request), self.handlers)
+        request.scope[_KNOWN] = (self, access)
+        return access

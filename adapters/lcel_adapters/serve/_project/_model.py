@@ -143,7 +143,7 @@ class HttpSection(Section):
     """How the server answers."""
 
     app: str | None = None
-    """Of a Starlette or FastAPI application, to be served beside."""
+    """Of a Starlette or FastAPI application to be served beside: its middleware before all routes, its routes first."""
     cors: CorsSection | None = None
     configurable_headers: HeadersSection | None = None
     """Headers that runs find in ``config["configurable"]``."""
@@ -164,6 +164,7 @@ class HttpSection(Section):
     enable_custom_route_auth: bool = False
     """Whether ``app``'s own routes need authentication too."""
     middleware_order: Literal["auth_first", "middleware_first"] | None = None
+    """Whether it is asked who is there before ``app``'s middleware, or behind it (so by default)."""
 
     @field_validator("mount_prefix")
     @classmethod

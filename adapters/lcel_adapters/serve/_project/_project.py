@@ -78,16 +78,19 @@ class Project:
         return None if section is None else self._object("auth.path", section.path)
 
     def app(self) -> Any:
-        """The ASGI application to be served beside; None if there is none.
+        """The Starlette application to be served beside; None if there is none.
 
         Raises:
-            ProjectError: It cannot be had.
+            ProjectError: It cannot be had, or is another kind of application: whatever that does before a request
+                would not be done before the server's own.
         """
+        from starlette.applications import Starlette
+
         spec = self.config.http.app
         if spec is None:
             return None
         app = self._object("http.app", spec)
-        if not callable(app):
+        if not isinstance(app, Starlette):
             raise ProjectError(
                 f"{self.path}: http.app: {spec!r} is of type {type(app).__name__}; name a Starlette or FastAPI"
                 " application."
