@@ -96,6 +96,35 @@ def test_a_graph_that_is_made_for_each_request_answers_langserves_clients_as_its
         assert contexts == ["threads.create_run"] * 5
 
 
+def test_a_function_that_makes_graphs_knows_whether_they_will_run(database: str) -> None:
+    """`__is_for_execution__` is true for a run, in both dialects, and false for a look; nothing else tells it."""
+    seen = []
+
+    def make(config: Any) -> Any:
+        seen.append(config["configurable"]["__is_for_execution__"])
+        return graph()
+
+    body = {"assistant_id": "made", "input": {"n": 1}}
+    with client(create_app({"made": make}, database=database)) as asked:
+        assistant = asked.post("/assistants/search", json={}).json()[0]["assistant_id"]
+        thread = asked.post("/threads", json={}).json()["thread_id"]
+        for executes, method, path, given in (
+            (True, "POST", "/runs/wait", body),
+            (True, "POST", f"/threads/{thread}/runs/wait", body),
+            (True, "POST", "/made/invoke", {"input": {"n": 1}}),
+            (False, "GET", f"/threads/{thread}/state", None),
+            (False, "POST", f"/threads/{thread}/state", {"values": {"n": 5}}),
+            (False, "GET", f"/assistants/{assistant}/schemas", None),
+            (False, "GET", f"/assistants/{assistant}/graph", None),
+        ):
+            seen.clear()
+            answer = asked.request(method, path, json=given)
+            assert (answer.status_code, set(seen)) == (200, {executes}), path
+            assert "__is_for_execution__" not in answer.text
+        assert "__is_for_execution__" not in asked.get(f"/threads/{thread}/history").text
+        assert "__is_for_execution__" not in asked.get(f"/threads/{thread}/runs").text
+
+
 @pytest.mark.parametrize("lifespan", [True, False])
 def test_it_stands_below_a_path_of_another_application(database: str, lifespan: bool) -> None:
     """With its lifespan as the application's own, or opened by the first request."""

@@ -523,10 +523,11 @@ async def test_what_needs_an_event_loop_is_made_in_it(folder: Path, name: str, o
 async def test_a_function_that_asks_for_the_configuration_makes_a_graph_per_run(folder: Path) -> None:
     """The configuration goes to the parameter that is meant for it; others keep their defaults."""
     config: Any = {"configurable": {"user": "me"}}
+    told = {"user": "me", "__is_for_execution__": False}
     for name, expected in {
-        "configured": [(config, 5)],
-        "only": [config],
-        "held_plainly": [{"user": "me"}, "closed"],
+        "configured": [({"configurable": told}, 5)],
+        "only": [{"configurable": told}],
+        "held_plainly": [told, "closed"],
     }.items():
         factory, seen = await _factory(folder, name), _opened()
         assert factory.per_run
@@ -542,7 +543,7 @@ async def test_a_function_may_ask_for_the_runtime(folder: Path) -> None:
     runtime = ServerRuntime(access_context="threads.create_run", user="me", context={"a": 1})
     async with factory.open({"tags": ["t"]}, runtime):
         pass
-    assert seen == [({"tags": ["t"]}, runtime)]
+    assert seen == [({"tags": ["t"], "configurable": {"__is_for_execution__": True}}, runtime)]
     assert runtime.execution_runtime is runtime
     assert ServerRuntime(access_context="threads.read").execution_runtime is None
     factory = await _factory(folder, "told")

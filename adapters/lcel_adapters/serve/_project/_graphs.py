@@ -21,6 +21,8 @@ from lcel_adapters._cli import _load
 from lcel_adapters.serve._project._errors import ProjectError
 from lcel_adapters.serve._project._objects import load_object
 
+_EXECUTES: Final = "__is_for_execution__"
+"""In ``configurable``: whether the graph is going to run, or is only looked at (langgraph-api 0.16.7, ``graph.py``)."""
 _RUNTIMES: Final = ("ServerRuntime", "_ExecutionRuntime", "_ReadRuntime")
 """What ``langgraph_sdk.runtime`` calls the type of the parameter, as it stands in an annotation."""
 
@@ -87,7 +89,7 @@ class Factory:
         Raises:
             ProjectError: What was made is none.
         """
-        offered = {self.config: config if config is not None else {}, self.runtime: runtime}
+        offered = {self.config: _told(config or {}, runtime), self.runtime: runtime}
         made = self.make(**{name: value for name, value in offered.items() if name is not None})
         async with AsyncExitStack() as stack:
             yield _finished(self.name, await _entered(stack, made))
@@ -201,6 +203,12 @@ def _takes_runtime(parameter: inspect.Parameter) -> bool:
 
 def _takes_config(parameter: inspect.Parameter) -> bool:
     return parameter.name == "config" or "RunnableConfig" in str(parameter.annotation)
+
+
+def _told(config: RunnableConfig, runtime: ServerRuntime | None) -> RunnableConfig:
+    """A configuration that says what the graph is wanted for, where functions without a runtime look for that."""
+    executes = runtime is not None and runtime.execution_runtime is not None
+    return {**config, "configurable": {**(config.get("configurable") or {}), _EXECUTES: executes}}
 
 
 async def _entered(stack: AsyncExitStack, made: Any) -> Any:
