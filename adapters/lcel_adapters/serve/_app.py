@@ -28,7 +28,7 @@ from lcel_adapters.serve._metrics import Metrics, Observed
 from lcel_adapters.serve._origins import cors
 from lcel_adapters.serve._page import router as page
 from lcel_adapters.serve._project import CorsSection, HttpSection, Project, Served, serve_object
-from lcel_adapters.serve._runs import Holdings, Runs, run_saver
+from lcel_adapters.serve._runs import Holdings, RunBody, Runs, run_saver
 from lcel_adapters.serve._serving import Serving
 from lcel_adapters.serve._settings import Settings
 from lcel_adapters.serve._storage import Database, open_savers
@@ -109,6 +109,8 @@ def create_app(
         app.include_router(page)
         taken |= first_parts([page])
     opening.warnings = [*opening.warnings, *_add_legacy(app, served, taken)]
+    if http.disable_webhooks:
+        _hide_webhooks(app)
     _add_layers(app, opening, origins)
     app.state.warnings = opening.warnings
     return app
@@ -129,6 +131,20 @@ def _beside(app: FastAPI, project: Project, guard: Guard) -> Beside | None:
         first=first,
         unguarded=[*app.routes, *health.routes, *system.routes, *pages],
     )
+
+
+def _hide_webhooks(app: FastAPI) -> None:
+    """Let the OpenAPI document offer none."""
+    whole = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = whole()
+        for schema in document["components"]["schemas"].values():
+            if schema.get("title") == RunBody.__name__:
+                schema["properties"].pop("webhook", None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI has it done
 
 
 @contextmanager
@@ -222,7 +238,14 @@ class Opening:
                 targets=targets,
                 guard=self.guard,
                 settings=self.settings,
-                runs=Runs(database, targets, holdings, self.settings, self.metrics),
+                runs=Runs(
+                    database,
+                    targets,
+                    holdings,
+                    self.settings,
+                    self.metrics,
+                    webhooks=not self.http.disable_webhooks,
+                ),
                 assistants=Assistants(database),
                 headers=self.http.configurable_headers,
                 metrics=self.metrics,

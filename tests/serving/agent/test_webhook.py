@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -14,13 +15,16 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
+from lcel_adapters.serve._project import Project
 from lcel_adapters.serve._runs._webhook import PAUSES, _request, call
 from lcel_adapters.serve._settings import Settings
 from tests.serving.faults.inside import inside
+from tests.support.agent_server import OTHER, serving
 from tests.support.servers import Server
 
 pytestmark = [pytest.mark.slow]
 
+QUIET = "from langchain_core.runnables import RunnableLambda\ngraph = RunnableLambda(str)\n"
 TIMES = {"run_started_at", "run_ended_at", "webhook_sent_at"}
 
 
@@ -146,3 +150,25 @@ async def test_a_name_that_is_none_is_logged(host: str, caplog: pytest.LogCaptur
     """Each attempt has a line, and nothing is raised."""
     await call(f"http://{host}/", {"run_id": "r"}, Settings())
     assert caplog.text.count("webhook of run r failed") == len(PAUSES)
+
+
+@pytest.mark.skipif(bool(OTHER), reason="It is configured here.")
+def test_nobody_is_called_where_a_project_disables_webhooks(tmp_path: Path, listener: tuple[Listener, str]) -> None:
+    """Runs may name them and are run, and the OpenAPI document does not offer them."""
+    heard, url = listener
+    path = tmp_path / "langgraph.json"
+    (tmp_path / "quiet.py").write_text(QUIET, "utf-8")
+    path.write_text('{"graphs": {"quiet": "./quiet.py:graph"}, "http": {"disable_webhooks": true}}', "utf-8")
+    with (
+        serving({}, tmp_path, project=Project.read(path), webhook_hosts=["127.0.0.1"]) as server,
+        httpx.Client(base_url=server, timeout=30) as client,
+    ):
+        thread = client.post("/threads", json={}).json()["thread_id"]
+        body = {"assistant_id": "quiet", "input": 1, "webhook": url}
+        assert client.post(f"/threads/{thread}/runs/wait", json=body).json()["output"] == "1"
+        assert client.post("/runs", json={**body, "webhook": "http://10.0.0.1/"}).status_code == 422
+        document = client.get("/openapi.json").json()
+        # It would be called at once.
+        time.sleep(0.5)
+    assert heard.heard == []
+    assert "webhook" not in document["components"]["schemas"]["RunBody"]["properties"]

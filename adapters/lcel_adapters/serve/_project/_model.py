@@ -157,6 +157,7 @@ class HttpSection(Section):
     disable_store: bool = False
     disable_meta: bool = False
     disable_webhooks: bool = False
+    """Runs may name webhooks all the same; nobody calls them."""
     disable_event_streaming: bool = False
     disable_ui: bool = False
     disable_mcp: bool = False

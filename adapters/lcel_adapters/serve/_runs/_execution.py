@@ -54,6 +54,7 @@ class Means:
         hub: Who follows them.
         metrics: How many there were.
         tell: Calls a webhook; nobody waits for it but a server that ends.
+        webhooks: Whether anybody is told that a run is over.
         ending: Whether the server ends: no run is begun any more.
         released: Whether it gives back what it has.
     """
@@ -66,6 +67,7 @@ class Means:
     hub: Hub
     metrics: Metrics
     tell: Callable[[Coroutine[Any, Any, None]], None]
+    webhooks: bool = True
     ending: bool = False
     released: bool = False
 
@@ -242,7 +244,7 @@ class Execution:
             self._order = "rollback"
             end = await make()
             following = await self._ended(end)
-        if self._body.webhook is not None:
+        if self._body.webhook is not None and self._means.webhooks:
             said = {"status": end.status, "error": end.error, "values": end.thread.get("values")}
             times = {"run_started_at": self._begun_at, "run_ended_at": datetime.now(UTC)}
             payload = {**_shown(self._run), **said, **times}

@@ -69,13 +69,14 @@ class Runs:
         holdings: Holdings,
         settings: Settings,
         metrics: Metrics,
+        webhooks: bool = True,
     ) -> None:
         self._database = database
         self._targets = targets
         self._settings = settings
         self._hub = Hub()
         self.turns = Turns(settings)
-        self.worker = Worker(database, targets, holdings, settings, self._hub, metrics, self.turns)
+        self.worker = Worker(database, targets, holdings, settings, self._hub, metrics, self.turns, webhooks)
 
     async def submit(self, asked: Submission) -> tuple[Row, News]:
         """Add a run; it starts at once if its thread is free.

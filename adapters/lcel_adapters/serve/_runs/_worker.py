@@ -45,6 +45,7 @@ class Worker:
         hub: Who follows runs.
         metrics: How many there were.
         turns: Which runs execute at once.
+        webhooks: Whether anybody is told that a run is over.
 
     Attributes:
         name: Of this worker among all those on one database.
@@ -60,6 +61,7 @@ class Worker:
         hub: Hub,
         metrics: Metrics,
         turns: Turns,
+        webhooks: bool = True,
     ) -> None:
         self.name = str(uuid4())
         graphs = frozenset(targets) if database.shared else None
@@ -77,6 +79,7 @@ class Worker:
             hub=hub,
             metrics=metrics,
             tell=self._tell,
+            webhooks=webhooks,
         )
         self._runs: set[asyncio.Task[Any]] = set()
         self._calls: set[asyncio.Task[Any]] = set()
