@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -356,6 +357,35 @@ def test_what_was_counted_is_shown(database: str) -> None:
     assert 'lcel_runs_total{graph="add",status="success"} 1.0' in shown
     assert 'route="/threads/{thread_id}/runs/wait"' in shown
     assert thread not in shown
+
+
+def test_health_is_asked_for_with_get_and_with_head(database: str) -> None:
+    """With the same status, until the server was told to end, and then."""
+    app = create_app({"add": graph()}, database=database)
+
+    async def asked() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://here") as client,
+        ):
+            before = [(await client.request(method, "/ok")).status_code for method in ("GET", "HEAD")]
+            app.state.drain()
+            return [*before, *[(await client.request(method, "/ok")).status_code for method in ("GET", "HEAD")]]
+
+    assert asyncio.run(asked()) == [200, 200, 503, 503]
+
+
+def test_a_project_may_leave_out_what_tells_about_the_server(tmp_path: Path, database: str) -> None:
+    """`disable_meta`: neither versions nor measurements nor the document; whether it is well it says all the same."""
+    path = tmp_path / "langgraph.json"
+    graphs = {"desk": "lcel_adapters.desk:step_graph"}
+    path.write_text(json.dumps({"graphs": graphs, "http": {"disable_meta": True}}), "utf-8")
+    with client(create_app(project=Project.read(path), database=database)) as asked:
+        for gone in ("/info", "/metrics", "/docs", "/openapi.json"):
+            assert asked.get(gone).status_code == 404
+        assert (asked.get("/ok").json()["ok"], asked.head("/ok").status_code) == (True, 200)
+        assert asked.post("/threads", json={}).status_code == 200
 
 
 def test_the_openapi_document_names_what_streams(database: str) -> None:

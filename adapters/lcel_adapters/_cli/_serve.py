@@ -74,6 +74,7 @@ class Plan:
         names: Of what it serves.
         database: Where it keeps things, without a password.
         prefix: Of all its routes.
+        documented: Whether it has a page for its OpenAPI document.
         warnings: What it says when it starts.
     """
 
@@ -82,6 +83,7 @@ class Plan:
     names: Sequence[str]
     database: str
     prefix: str = ""
+    documented: bool = True
     warnings: Sequence[str] = ()
 
 
@@ -121,6 +123,7 @@ def make_plan(options: Options) -> Plan:
         names=names,
         database=database,
         prefix=prefix,
+        documented=app.openapi_url is not None,
         warnings=app.state.warnings,
     )
 
@@ -310,15 +313,16 @@ class _Run:
     def _announce(self) -> None:
         host, port = self._listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}{self._plan.prefix}"
-        docs = f"{url}/docs"
+        docs = f"{url}/docs" if self._plan.documented else None
         if self._options.log_format == "json":
-            facts = {"url": url, "graphs": self._plan.names, "database": self._plan.database, "docs": docs}
-            _log.info("serving", extra=facts)
+            facts = {"url": url, "graphs": self._plan.names, "database": self._plan.database}
+            _log.info("serving", extra=facts | ({"docs": docs} if docs else {}))
             return
         print(f"Serving on {url}")
         print(f"  graphs    {', '.join(self._plan.names)}")
         print(f"  database  {self._plan.database}")
-        print(f"  docs      {docs}")
+        if docs:
+            print(f"  docs      {docs}")
         print("  Ctrl-C ends it.", flush=True)
 
 

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from fastapi import Depends, FastAPI
 
 from lcel_adapters.serve._admission import admission, with_user
-from lcel_adapters.serve._agent import first_parts, health, include_routes, system
+from lcel_adapters.serve._agent import first_parts, health, include_routes, measured, system
 from lcel_adapters.serve._agent._own import own_assistants
 from lcel_adapters.serve._assistants import Assistants
 from lcel_adapters.serve._auth import Guard
@@ -100,7 +100,13 @@ def create_app(
         http=http,
         warnings=[*warnings, *guard.warnings],
     )
-    app = FastAPI(title="lcel-compat", version=version("lcel-compat"), lifespan=opening.lifespan, redoc_url=None)
+    app = FastAPI(
+        title="lcel-compat",
+        version=version("lcel-compat"),
+        lifespan=opening.lifespan,
+        openapi_url=None if http.disable_meta else "/openapi.json",
+        redoc_url=None,
+    )
     opening.app = app
     app.state.drain, app.state.close = opening.drain, opening.close
     opening.beside = None if project is None else _beside(app, project, guard)
@@ -121,7 +127,7 @@ def _beside(app: FastAPI, project: Project, guard: Guard) -> Beside | None:
     custom, http = project.app(), project.config.http
     if custom is None:
         return None
-    first = [] if http.disable_meta else [*app.routes, *health.routes]
+    first = [] if http.disable_meta else [*app.routes, *health.routes, *measured.routes]
     pages = [route for route in page.routes if {"GET", "HEAD"} & getattr(route, "methods", set())]
     return Beside(
         app=custom,
@@ -129,7 +135,7 @@ def _beside(app: FastAPI, project: Project, guard: Guard) -> Beside | None:
         guarded=http.enable_custom_route_auth,
         auth_first=http.middleware_order == "auth_first",
         first=first,
-        unguarded=[*app.routes, *health.routes, *system.routes, *pages],
+        unguarded=[*app.routes, *health.routes, *measured.routes, *system.routes, *pages],
     )
 
 

@@ -12,12 +12,12 @@ from lcel_adapters.serve._agent._graphs import router as graphs
 from lcel_adapters.serve._agent._runs import router as runs
 from lcel_adapters.serve._agent._state import router as state
 from lcel_adapters.serve._agent._store import router as store
-from lcel_adapters.serve._agent._system import health
+from lcel_adapters.serve._agent._system import health, measured
 from lcel_adapters.serve._agent._system import router as system
 from lcel_adapters.serve._agent._threads import router as threads
 from lcel_adapters.serve._project import HttpSection
 
-__all__ = ["first_parts", "health", "include_routes", "system"]
+__all__ = ["first_parts", "health", "include_routes", "measured", "system"]
 
 
 def include_routes(app: FastAPI, http: HttpSection) -> set[str]:
@@ -31,7 +31,9 @@ def include_routes(app: FastAPI, http: HttpSection) -> set[str]:
         (http.disable_threads, (threads, state)),
         (http.disable_runs, (runs,)),
         (http.disable_store, (store,)),
-        (http.disable_meta, (health, system)),
+        # Whoever starts it has to see that it did.
+        (False, (health,)),
+        (http.disable_meta, (measured, system)),
     )
     included = [router for disabled, routers in groups if not disabled for router in routers]
     for router in included:

@@ -16,6 +16,7 @@ from lcel_adapters.serve._storage import StorageError
 PATIENCE = 5.0
 """Seconds that the database has to answer."""
 health = APIRouter(tags=["System"])
+measured = APIRouter(tags=["System"])
 router = APIRouter(tags=["System"])
 
 
@@ -30,6 +31,7 @@ def _version(package: str) -> str | None:
 _OURS, _LANGGRAPH = _version("lcel-compat"), _version("langgraph")
 
 
+@health.head("/ok", include_in_schema=False)
 @health.get("/ok", responses={503: {"description": "It is about to end, or its database keeps nothing."}})
 async def ok(serving: ServingOf, check_db: bool = False) -> Response:
     """Whether the server takes requests; with ``check_db`` whether its database answers and keeps, too."""
@@ -49,7 +51,7 @@ async def _answers(serving: Serving) -> bool:
     return not serving.database.kept_waiting
 
 
-@health.get("/metrics")
+@measured.get("/metrics")
 async def metrics(serving: ServingOf) -> Response:
     """Measurements, in the format of Prometheus."""
     return Response(generate_latest(serving.metrics.registry), media_type=CONTENT_TYPE_LATEST)

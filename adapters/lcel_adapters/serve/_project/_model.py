@@ -156,6 +156,7 @@ class HttpSection(Section):
     disable_runs: bool = False
     disable_store: bool = False
     disable_meta: bool = False
+    """Leaves out ``/info``, ``/metrics``, ``/docs`` and ``/openapi.json``; ``/ok`` stays."""
     disable_webhooks: bool = False
     """Runs may name webhooks all the same; nobody calls them."""
     disable_event_streaming: bool = False
