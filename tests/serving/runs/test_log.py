@@ -137,3 +137,12 @@ async def test_a_restarted_log_numbers_on() -> None:
     await log.settle()
     assert [entry.seq for entry in table.entries] == [17]
     assert log.after(16) == [Entry(17, Frame("metadata", b"{}"))]
+
+
+async def test_what_was_not_stored_is_void_where_the_run_goes_on_elsewhere() -> None:
+    """A log that ends before its run shows no more of it: whoever looks again would be told the same for ever."""
+    for whole, shown in ((True, 1), (False, 0)):
+        log = RunLog(first=1, store=Table().store, changed=lambda: None)
+        await log.append(Frame("values", b"1"))
+        log.end(whole=whole)
+        assert len(log.after(0) or []) == shown

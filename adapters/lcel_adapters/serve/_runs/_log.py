@@ -145,8 +145,11 @@ class RunLog:
             self._flush.result()
 
     def end(self, *, whole: bool) -> None:
-        """Nothing comes any more; ``whole`` says whether the run is over, too, or goes on elsewhere."""
-        self.shown = self.stored if self._hold else self.next - 1
+        """Nothing comes any more; ``whole`` says whether the run is over, too, or goes on elsewhere.
+
+        Then what is not stored is void: whoever goes on does not know of it.
+        """
+        self.shown = self.next - 1 if whole and not self._hold else self.stored
         self.whole = whole
         self.ended = True
         self._changed()
