@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -148,8 +149,46 @@ def test_its_messages_may_be_json_and_its_keys_in_the_environment(folder: Path) 
         ]
         assert codes == [401, 401, 200]
         code, errors = _ended(process, signal.SIGTERM)
-    assert code == -signal.SIGTERM
+    assert code == 0
     assert "Finished server process" in [json.loads(line)["message"] for line in errors.splitlines()][-1]
+
+
+SLOW = """
+import asyncio
+from langchain_core.runnables import RunnableLambda
+
+async def slow(seconds):
+    await asyncio.sleep(seconds)
+    return seconds
+
+graph = RunnableLambda(slow)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("watched", [True, False], ids=["watched", "unwatched"])
+def test_a_second_signal_ends_the_wait_for_runs(folder: Path, how: signal.Signals, watched: bool) -> None:
+    """It says what it waits for and for how long; told again it gives the run back, and the next server goes on."""
+    (folder / "slow.py").write_text(SLOW, "utf-8")
+    with _running(folder, "slow=slow.py:graph") as process, ExitStack() as stack:
+        url = _lines(process, 1)[0].removeprefix("Serving on ")
+        thread = httpx.post(f"{url}/threads", json={}).json()["thread_id"]
+        runs = f"{url}/threads/{thread}/runs{'/stream' if watched else ''}"
+        answer = stack.enter_context(httpx.stream("POST", runs, json={"assistant_id": "slow", "input": 60}, timeout=30))
+        run = answer.headers["content-location"].rpartition("/")[2]
+        begun = time.monotonic()
+        process.send_signal(how)
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "told to end" in line)
+        assert said.endswith("told to end: waiting up to 30 s for 1 run; a second signal ends it at once\n")
+        assert process.poll() is None
+        code, errors = _ended(process, how)
+        assert (code, "Traceback" in errors, time.monotonic() - begun < 10) == (0, False, True)
+        assert answer.read().count(b"event: values") == watched
+    with _running(folder, "slow=slow.py:graph") as process:
+        url = _lines(process, 1)[0].removeprefix("Serving on ")
+        assert httpx.get(f"{url}/threads/{thread}/runs/{run}").json()["status"] == "running"
 
 
 @pytest.mark.slow

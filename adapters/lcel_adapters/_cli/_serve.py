@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
+import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -31,6 +35,10 @@ _NOTHING: Final = (
     " lcel-compat serve agent=my_app.py:graph, or write the file:"
     ' {{"graphs": {{"agent": "./my_app.py:graph"}}}}'
 )
+
+_HINT: Final = "; a second signal ends it at once"
+_LEAVING: Final = 1.0
+"""Seconds that answers have to come to their end, when a second signal ended the runs."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +78,8 @@ class Plan:
 
     Attributes:
         app: The ASGI application.
-        drain: Says that it is about to end.
+        drain: Says that it is about to end, with what the log says of ending it sooner.
+        hurry: Lets it wait no longer for what runs, and returns when that has ended or is given back.
         names: Of what it serves.
         database: Where it keeps things, without a password.
         prefix: Of all its routes.
@@ -79,7 +88,8 @@ class Plan:
     """
 
     app: ASGIApp
-    drain: Callable[[], None]
+    drain: Callable[[str], None]
+    hurry: Callable[[], Awaitable[None]]
     names: Sequence[str]
     database: str
     prefix: str = ""
@@ -120,6 +130,7 @@ def make_plan(options: Options) -> Plan:
     return Plan(
         app=_known_hosts(app, options, guard),
         drain=app.state.drain,
+        hurry=app.state.hurry,
         names=names,
         database=database,
         prefix=prefix,
@@ -232,6 +243,23 @@ def _bound(host: str, port: int) -> socket.socket:
         ) from error
 
 
+@contextmanager
+def _one_way_to_end() -> Iterator[None]:
+    """Let SIGTERM, which uvicorn passes on like SIGINT once it has ended, be no death by a signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_sig: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class _Run:
     """One run of a server, from its start to its end."""
 
@@ -250,7 +278,8 @@ class _Run:
         """
         server = self._server()
         try:
-            server.run(sockets=[self._listener])
+            with _one_way_to_end():
+                server.run(sockets=[self._listener])
         except KeyboardInterrupt:
             # How uvicorn passes on the signal, once it has ended.
             pass
@@ -267,13 +296,30 @@ class _Run:
 
         from lcel_adapters.serve import Settings
 
-        announce, drain = self._announce, self._plan.drain
+        announce, drain, hurry = self._announce, self._plan.drain, self._plan.hurry
 
         class Server(uvicorn.Server):
             def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+                if self.should_exit:
+                    loop = asyncio.get_running_loop()
+                    # From another thread, as it were: the loop may sleep.
+                    loop.call_soon_threadsafe(lambda: setattr(self, "hurried", loop.create_task(self.hurry())))
+                    return
                 # Runs have their time from now on, while open streams are waited for.
-                drain()
+                drain(_HINT)
                 super().handle_exit(sig, frame)
+
+            async def hurry(self) -> None:
+                await hurry()
+                # Streams end by themselves then; whatever else is open does not have to.
+                await asyncio.sleep(_LEAVING)
+                self.force_exit = True
+
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().shutdown(sockets)
+                if self.force_exit:
+                    # uvicorn leaves that out then; but the application is to end in order.
+                    await self.lifespan.shutdown()
 
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets=sockets)

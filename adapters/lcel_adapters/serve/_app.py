@@ -108,7 +108,7 @@ def create_app(
         redoc_url=None,
     )
     opening.app = app
-    app.state.drain, app.state.close = opening.drain, opening.close
+    app.state.drain, app.state.hurry, app.state.close = opening.drain, opening.hurry, opening.close
     opening.beside = None if project is None else _beside(app, project, guard)
     taken = include_routes(app, http)
     if not http.disable_ui:
@@ -200,10 +200,15 @@ class Opening:
         finally:
             await self.close()
 
-    def drain(self) -> None:
+    def drain(self, hint: str = "") -> None:
         """It is about to end: health says so, and what runs has ``Settings.drain`` seconds from now on."""
         if self.serving is not None:
-            self.serving.drain()
+            self.serving.drain(hint)
+
+    async def hurry(self) -> None:
+        """What runs has no more time; returns when it was given back."""
+        if self.serving is not None:
+            await self.serving.hurry()
 
     @property
     def lock(self) -> asyncio.Lock:

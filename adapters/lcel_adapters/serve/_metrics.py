@@ -49,7 +49,7 @@ class Metrics:
             "lcel_run_seconds", "How long runs executed.", ("graph",), buckets=_SECONDS, registry=self.registry
         )
         self._serving: Serving | None = None
-        self._show("lcel_runs_executing", "Runs that this server executes, or that wait for it.", _executing)
+        self._show("lcel_runs_executing", "Runs that this server executes, or that wait for it.", lambda s: s.executing)
         self._show(
             "lcel_writes_waiting", "Writes that the database cannot keep yet.", lambda s: len(s.database.kept_waiting)
         )
@@ -72,10 +72,6 @@ class Metrics:
         """Count a run."""
         self.runs.labels(graph, status).inc()
         self.run_seconds.labels(graph).observe(seconds)
-
-
-def _executing(serving: Serving) -> int:
-    return len(serving.runs.worker.working) + len(serving.tasks) + len(serving.runs.turns.guests)
 
 
 class Observed:

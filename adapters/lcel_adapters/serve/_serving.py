@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from fastapi import HTTPException, Request
 from lcel_adapters.serve._assistants import Assistants
 from lcel_adapters.serve._auth import Access, Guard
 from lcel_adapters.serve._metrics import Metrics
+from lcel_adapters.serve._patience import Patience
 from lcel_adapters.serve._project import HeadersSection
 from lcel_adapters.serve._runs import Runs
 from lcel_adapters.serve._settings import Settings
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from lcel_adapters.serve._storage import Database
 
 _ACCESS: Final = "lcel_adapters.access"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -45,6 +48,7 @@ class Serving:
         metrics: What is counted.
         streams: Answers that are being streamed.
         draining: Ends what runs, once the server was told to end.
+        patience: How long that waits.
         tasks: Runs of requests that left; they are waited for at the end.
     """
 
@@ -60,6 +64,7 @@ class Serving:
     metrics: Metrics = field(default_factory=Metrics)
     streams: int = 0
     draining: asyncio.Task[None] | None = None
+    patience: Patience | None = None
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     resources: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -78,28 +83,45 @@ class Serving:
         """Do something that no request waits for."""
         self.keep(asyncio.create_task(work))
 
-    def drain(self) -> asyncio.Task[None]:
+    @property
+    def executing(self) -> int:
+        """How many runs it executes, or that wait for it."""
+        return len(self.runs.worker.working) + len(self.tasks) + len(self.runs.turns.guests)
+
+    def drain(self, hint: str = "") -> asyncio.Task[None]:
         """The server is to end: no run begins, what runs has ``Settings.drain`` seconds from now on.
 
         Then runs that are kept are given back, and others end; answers that stream end with them, so that the ASGI
         server can end as well. Called when the process is told to end, before that server waits for its connections.
+
+        Args:
+            hint: What the log says of ending it sooner.
         """
         if self.draining is None:
-            self.draining = asyncio.create_task(self._drain())
+            self.patience = Patience(self.settings.drain)
+            self.draining = asyncio.create_task(self._drain(self.patience, hint))
         return self.draining
+
+    async def hurry(self) -> None:
+        """Drain at once: what runs is given back, or ends; streams do then."""
+        draining = self.drain()
+        if self.patience is not None:
+            self.patience.end()
+        await asyncio.shield(draining)
 
     async def settle(self) -> None:
         """End what still runs, once it had its time."""
         await self.drain()
         await self.runs.worker.stop()
 
-    async def _drain(self) -> None:
-        seconds = self.settings.drain
-        await asyncio.gather(self._end_tasks(seconds), self.runs.drain(seconds), self.runs.turns.drain(seconds))
+    async def _drain(self, patience: Patience, hint: str) -> None:
+        if executing := self.executing:
+            runs = "1 run" if executing == 1 else f"{executing} runs"
+            _log.info("told to end: waiting up to %g s for %s%s", patience.seconds, runs, hint)
+        await asyncio.gather(self._end_tasks(patience), self.runs.drain(patience), self.runs.turns.drain(patience))
 
-    async def _end_tasks(self, seconds: float) -> None:
-        if self.tasks:
-            await asyncio.wait(self.tasks, timeout=seconds)
+    async def _end_tasks(self, patience: Patience) -> None:
+        await patience.wait(self.tasks)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from starlette.exceptions import HTTPException
 
 if TYPE_CHECKING:
+    from lcel_adapters.serve._patience import Patience
     from lcel_adapters.serve._settings import Settings
 
 T = TypeVar("T")
@@ -79,18 +80,15 @@ class Turns:
                 async with guest.idle():
                     yield chunk
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, patience: Patience) -> None:
         """Let what executes in requests end by itself for so long, then end it."""
-        await self._left(seconds)
+        gone = asyncio.create_task(self._gone.wait())
+        await patience.wait([gone])
         self._closed = True
         for guest in self.guests:
             guest.end()
-        await self._left(GRACE)
-
-    async def _left(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._gone.wait()
+        await asyncio.wait([gone], timeout=GRACE)
+        gone.cancel()
 
     @asynccontextmanager
     async def _guest(self) -> AsyncIterator[Guest]:

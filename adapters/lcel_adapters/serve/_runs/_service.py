@@ -24,6 +24,7 @@ from lcel_adapters.serve._turns import Turns
 
 if TYPE_CHECKING:
     from lcel_adapters.serve._metrics import Metrics
+    from lcel_adapters.serve._patience import Patience
     from lcel_adapters.serve._settings import Settings
     from lcel_adapters.serve._storage import Database
     from lcel_adapters.serve._target import Target
@@ -109,9 +110,9 @@ class Runs:
             asyncio.get_running_loop().call_later(max(delay, 0) + 0.001, worker.look_soon)
         return made
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, patience: Patience) -> None:
         """The server ends: runs have so long, then they are given back, and whoever follows them is sent away."""
-        await self.worker.drain(seconds)
+        await self.worker.drain(patience)
         self._hub.close()
 
     def stateless(self, asked: Submission) -> Attempt:

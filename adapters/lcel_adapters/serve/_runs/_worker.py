@@ -24,6 +24,7 @@ from lcel_adapters.serve._turns import GRACE
 
 if TYPE_CHECKING:
     from lcel_adapters.serve._metrics import Metrics
+    from lcel_adapters.serve._patience import Patience
     from lcel_adapters.serve._settings import Settings
     from lcel_adapters.serve._storage import Database
     from lcel_adapters.serve._target import Target
@@ -106,17 +107,15 @@ class Worker:
         await self._look()
         self._spawn(self._watch())
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, patience: Patience) -> None:
         """Begin no more; let runs end by themselves for so long, and webhooks be told of those that did.
 
         Then what runs is given back: the next server goes on.
         """
         self._means.ending = True
-        ends_at = _now() + seconds
         # Runs first: each that ends may have a webhook.
-        for tasks in (self._runs, self._calls):
-            if tasks:
-                await asyncio.wait(tasks, timeout=max(ends_at - _now(), 0))
+        await patience.wait(self._runs)
+        await patience.wait(self._calls)
         self._means.released = True
         for execution in list(self.working.values()):
             execution.stop("release")
