@@ -20,7 +20,9 @@ from typer.testing import CliRunner
 
 from lcel_adapters._cli._logs import JsonFormatter
 from lcel_adapters._cli._serve import Options, make_plan
+from lcel_adapters._cli._settings import read_settings
 from lcel_adapters._cli.app import app
+from lcel_adapters.serve import Settings
 from tests.support.fences import environment
 
 DESK = "desk=lcel_adapters.desk:step_graph"
@@ -269,6 +271,58 @@ def test_what_serving_needs_is_named(folder: Path, missing: str) -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f'error: serving needs {missing}, which is not installed: pip install "lcel-compat[serve]"\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["drain"], "--set 'drain' sets nothing: write --set NAME=VALUE, as in --set drain=5."),
+        (["darin=5"], "--set darin: there is no such setting. Is drain meant? There are heartbeat, stall, "),
+        (["drain=5", "drain=6"], "--set drain is there twice."),
+        (
+            ["drain=-1"],
+            "--set drain: it should be greater than or equal to 0, not '-1'."
+            " It is: How long a server that is told to end lets runs go on. By default 30.0.",
+        ),
+        (["drain=inf"], "--set drain: it should be a finite number, not 'inf'."),
+        (["max_runs=many"], "--set max_runs: it should be a valid integer"),
+        (["max_runs=none"], "--set max_runs: it should be a valid integer"),
+        (["run_timeout=soon"], "It is: After which a run ends as `timeout`."),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(folder: Path, arguments: list[str], message: str) -> None:
+    """With what it is for, and what there is."""
+    assert message in _refused(DESK, *PORT, *(word for argument in arguments for word in ("--set", argument)))
+
+
+def test_settings_are_read_from_text() -> None:
+    """Numbers, lists with commas between, and nothing, where that may be."""
+    found = read_settings(
+        ["drain=0.5", "max-runs=7", "stall=none", "run_timeout=60", "webhook_hosts=a.example, b.example"]
+    )
+    assert (found.drain, found.max_runs, found.stall, found.run_timeout) == (0.5, 7, None, 60)
+    assert found.webhook_hosts == ["a.example", "b.example"]
+    assert read_settings(["webhook_hosts=NULL"]) == read_settings([]) == Settings()
+
+
+def test_help_lists_all_settings() -> None:
+    """Whoever looks for a limit finds its name."""
+    shown = CliRunner().invoke(app, ["serve", "--help"], env={"COLUMNS": "200"}).stdout
+    assert [name for name in Settings.model_fields if name not in shown] == []
+
+
+@pytest.mark.slow
+def test_settings_are_kept_to(folder: Path) -> None:
+    """A server that is told to end waits as long as it was told to, also for streams."""
+    (folder / "slow.py").write_text(SLOW, "utf-8")
+    with _running(folder, "slow=slow.py:graph", "--set", "drain=0.5") as process:
+        url = _lines(process, 1)[0].removeprefix("Serving on ")
+        body = {"assistant_id": "slow", "input": 60}
+        with httpx.stream("POST", f"{url}/runs/stream", json=body, timeout=30):
+            begun = time.monotonic()
+            code, errors = _ended(process, signal.SIGTERM)
+        assert (code, time.monotonic() - begun < 10) == (0, True)
+    assert "waiting up to 0.5 s for 1 run;" in errors
 
 
 def test_a_password_is_not_printed(folder: Path) -> None:

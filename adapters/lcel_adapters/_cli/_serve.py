@@ -12,17 +12,20 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lcel_adapters._cli._load import CannotRunError
 from lcel_adapters._cli._logs import log_config
+from lcel_adapters._cli._settings import read_settings
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from lcel_adapters.serve import Settings
     from lcel_adapters.serve._auth import Guard
     from lcel_adapters.serve._project import Project, Served
 
@@ -56,6 +59,7 @@ class Options:
         api_keys: None for those of the environment.
         insecure: Whether others may reach a server that asks nobody who they are.
         origins: Of pages that may read answers.
+        settings: ``NAME=VALUE`` of the server's settings.
         log_level: From which on messages are shown.
         log_format: Of those.
     """
@@ -68,6 +72,7 @@ class Options:
     api_keys: Sequence[str] | None = None
     insecure: bool = False
     origins: Sequence[str] = ()
+    settings: Sequence[str] = ()
     log_level: Level = "info"
     log_format: Format = "text"
 
@@ -82,6 +87,7 @@ class Plan:
         hurry: Lets it wait no longer for what runs, and returns when that has ended or is given back.
         names: Of what it serves.
         database: Where it keeps things, without a password.
+        patience: Seconds that what runs has, once it is told to end.
         prefix: Of all its routes.
         documented: Whether it has a page for its OpenAPI document.
         warnings: What it says when it starts.
@@ -92,6 +98,7 @@ class Plan:
     hurry: Callable[[], Awaitable[None]]
     names: Sequence[str]
     database: str
+    patience: float
     prefix: str = ""
     documented: bool = True
     warnings: Sequence[str] = ()
@@ -116,6 +123,7 @@ def make_plan(options: Options) -> Plan:
     """
     from lcel_adapters.serve._app import DATABASE
 
+    settings = read_settings(options.settings)
     project = _project(options)
     _check_origins(options, project)
     if project is not None:
@@ -124,7 +132,7 @@ def make_plan(options: Options) -> Plan:
     guard = _guard(options, project)
     database = _readable(options.database or DATABASE)
     named = _named(options, project)
-    app = _app(options, {served.name: served for served in named}, project, guard)
+    app = _app(options, {served.name: served for served in named}, project, guard, settings)
     prefix = (project and project.config.http.mount_prefix) or ""
     names = [*(project.config.graphs if project else ()), *(served.name for served in named)]
     return Plan(
@@ -133,17 +141,27 @@ def make_plan(options: Options) -> Plan:
         hurry=app.state.hurry,
         names=names,
         database=database,
+        patience=settings.drain,
         prefix=prefix,
         documented=app.openapi_url is not None,
         warnings=app.state.warnings,
     )
 
 
-def _app(options: Options, graphs: Mapping[str, Served], project: Project | None, guard: Guard) -> Any:
+def _app(
+    options: Options, graphs: Mapping[str, Served], project: Project | None, guard: Guard, settings: Settings
+) -> Any:
     from lcel_adapters.serve import create_app
 
     try:
-        return create_app(graphs, project=project, database=options.database, guard=guard, origins=options.origins)
+        return create_app(
+            graphs,
+            project=project,
+            database=options.database,
+            guard=guard,
+            origins=options.origins,
+            settings=settings,
+        )
     except ValueError as error:
         raise CannotRunError(str(error)) from error
 
@@ -294,8 +312,6 @@ class _Run:
     def _server(self) -> Any:
         import uvicorn
 
-        from lcel_adapters.serve import Settings
-
         announce, drain, hurry = self._announce, self._plan.drain, self._plan.hurry
 
         class Server(uvicorn.Server):
@@ -337,7 +353,7 @@ class _Run:
                 log_level=self._options.log_level,
                 server_header=False,
                 # Streams end by themselves when the time is over; this is for what does not.
-                timeout_graceful_shutdown=int(Settings().drain) + 15,
+                timeout_graceful_shutdown=ceil(self._plan.patience) + 15,
                 ws="none",
             )
         )

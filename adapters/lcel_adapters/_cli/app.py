@@ -271,6 +271,16 @@ def serve(
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="Of web pages that may read answers; again for more, * for all."),
     ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Of its limits and intervals, in seconds and bytes; again for more: heartbeat, stall, max_body,"
+            " max_depth, max_streams, max_runs, run_timeout, drain, poll, worker_timeout, max_attempts, keep_frames,"
+            " webhook_hosts (with commas between).",
+        ),
+    ] = None,
     log_level: Annotated[
         Literal["critical", "error", "warning", "info", "debug"], typer.Option(help="The least that is logged.")
     ] = "info",
@@ -293,6 +303,7 @@ def serve(
                 api_keys=api_key,
                 insecure=insecure,
                 origins=cors_origin or [],
+                settings=setting or [],
                 log_level=log_level,
                 log_format=log_format,
             )

@@ -13,7 +13,7 @@ class Settings(BaseModel):
     Durations are in seconds, sizes in bytes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     heartbeat: float = Field(default=5.0, gt=0, description="Between two comments that keep a stream open.")
     stall: float | None = Field(default=300.0, gt=0, description="After which a client that takes nothing is dropped.")
