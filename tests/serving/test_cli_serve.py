@@ -325,6 +325,42 @@ def test_settings_are_kept_to(folder: Path) -> None:
     assert "waiting up to 0.5 s for 1 run;" in errors
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["plain", "configured", "later", "held"])
+def test_a_function_that_cannot_make_its_graph_is_named(folder: Path, name: str) -> None:
+    """Whether it is called at once, or needs the event loop of a server that starts."""
+    code = (
+        "from contextlib import asynccontextmanager\n"
+        "def plain():\n    raise ValueError('no model')\n"
+        "def configured(config):\n    raise ValueError('no model')\n"
+        "async def later():\n    raise ValueError('no model')\n"
+        "@asynccontextmanager\nasync def held(config):\n    raise ValueError('no model')\n    yield\n"
+    )
+    (folder / "failing.py").write_text(code, "utf-8")
+    with _running(folder, f"x=failing.py:{name}") as process:
+        assert process.wait(30) == 2
+        assert process.stderr is not None
+        errors = process.stderr.read()
+    assert (errors.splitlines()[-1], "Traceback" in errors) == (
+        "error: 'x' could not be made: ValueError: no model",
+        False,
+    )
+
+
+@pytest.mark.slow
+def test_folders_of_a_mistyped_path_are_not_made(folder: Path) -> None:
+    """The last one is made, if it is not there; a path that lacks more is an error that names the folder."""
+    with _running(folder, DESK, "--database", f"sqlite:///{folder}/none/such/x.db") as process:
+        assert process.wait(30) == 2
+        assert process.stderr is not None
+        said = process.stderr.read().splitlines()[-1]
+    assert f"there is no folder '{folder.resolve()}/none/such'; make it, or name another" in said
+    assert not (folder / "none").exists()
+    with _running(folder, DESK, "--database", f"sqlite:///{folder}/new/x.db") as process:
+        _lines(process, 1)
+        assert (folder / "new" / "x.db").is_file()
+
+
 def test_a_password_is_not_printed(folder: Path) -> None:
     """What is said of the database holds no password."""
     plan = make_plan(Options(graphs=[DESK], database="postgresql://me:secret@127.0.0.1/things"))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from lcel_adapters._cli._load import CannotRunError
 from lcel_adapters._node import as_node
 from lcel_adapters.serve._joins import copy_joins_inside, copying_joins
-from lcel_adapters.serve._project import Factory, Served, ServerRuntime
+from lcel_adapters.serve._project import Factory, ProjectError, Served, ServerRuntime
 from lcel_compat.compiled import CompiledStateGraph
 from lcel_compat.graph import StateGraph
 
@@ -130,13 +131,18 @@ async def open_target(
     """What is served under a name, and what keeps it open.
 
     Raises:
-        Exception: What a function that makes graphs raised.
+        ProjectError: A function that makes graphs failed, or made something else.
     """
     made, factory = served.target, None
     if isinstance(made, Factory):
         factory = made if made.per_run else None
         looking = ServerRuntime(access_context="assistants.read", store=store)
-        made = await stack.enter_async_context(made.open({}, looking))
+        try:
+            made = await stack.enter_async_context(made.open({}, looking))
+        except CannotRunError:
+            raise
+        except Exception as error:
+            raise ProjectError(f"{served.name!r} could not be made: {type(error).__name__}: {error}") from error
     found = target(served.name, made, checkpointer=checkpointer, store=store, description=served.description)
     return replace(found, factory=factory)
 

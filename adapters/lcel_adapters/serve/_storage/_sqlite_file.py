@@ -36,8 +36,12 @@ def lock_file(path: Path) -> FileLock:
 
     Raises:
         StorageLocked: Another server has it.
-        StorageError: The folder cannot be written.
+        StorageError: The folder is not there, or cannot be written.
     """
+    folder = path.parent
+    if not folder.parent.is_dir():
+        # The lock would make them all; more than one is a mistyped path.
+        raise StorageError(f"cannot open {str(path)!r}: there is no folder {str(folder)!r}; make it, or name another")
     # Another thread may let it go than the one that took it.
     lock = FileLock(f"{path}.lock", thread_local=False)
     try:
