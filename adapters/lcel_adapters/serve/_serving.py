@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastapi import HTTPException, Request
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from lcel_adapters.serve._storage import Database
 
-_ACCESS: Final = "lcel_adapters.access"
 _log = logging.getLogger(__name__)
 
 
@@ -202,12 +201,9 @@ def serving_of(request: Request) -> Serving:
 
 
 async def access_of(request: Request) -> Access:
-    """Who asks, and what of; found out once for a request.
+    """Who asks, and what of.
 
     Raises:
         Denied: They are not let in.
     """
-    found: Access | None = request.scope.get(_ACCESS)
-    if found is None:
-        found = request.scope[_ACCESS] = await serving_of(request).guard.access(request)
-    return found
+    return await serving_of(request).guard.access(request)

@@ -166,7 +166,7 @@ def test_nobody_is_called_where_a_project_disables_webhooks(tmp_path: Path, list
         thread = client.post("/threads", json={}).json()["thread_id"]
         body = {"assistant_id": "quiet", "input": 1, "webhook": url}
         assert client.post(f"/threads/{thread}/runs/wait", json=body).json()["output"] == "1"
-        assert client.post("/runs", json={**body, "webhook": "http://127.0.0.1/"}).status_code == 422
+        assert client.post("/runs", json={**body, "webhook": "http://[::1]/"}).status_code == 422
         document = client.get("/openapi.json").json()
         # It would be called at once.
         time.sleep(0.5)
