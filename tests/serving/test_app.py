@@ -359,6 +359,47 @@ def test_what_was_counted_is_shown(database: str) -> None:
     assert thread not in shown
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "detail"),
+    [
+        ("POST", "/runs/crons", "Crons are not served here: let a scheduler of your own start runs."),
+        ("POST", "/runs/crons/search", "Crons are not served here: let a scheduler of your own start runs."),
+        ("DELETE", "/runs/crons/x", "Crons are not served here: let a scheduler of your own start runs."),
+        ("POST", "/threads/x/runs/crons", "Crons are not served here: let a scheduler of your own start runs."),
+        ("POST", "/mcp", "MCP is not served here."),
+        ("POST", "/mcp/", "MCP is not served here."),
+        ("POST", "/a2a/x", "A2A is not served here."),
+        ("GET", "/a2a/x/.well-known/agent-card.json", "A2A is not served here."),
+        (
+            "GET",
+            "/threads/x/stream",
+            "The stream of a thread is not served here: stream its runs, or join one of them.",
+        ),
+        ("POST", "/threads/x/commands", "Commands on threads are not served here: give a run its `command`."),
+        ("POST", "/nowhere", "Not Found"),
+    ],
+)
+def test_what_is_not_served_is_told_from_a_wrong_address(database: str, method: str, path: str, detail: str) -> None:
+    """Both are 404; a graph may be called like what is not served."""
+    with client(create_app({"mcp": graph()}, database=database)) as asked:
+        answer = asked.request(method, path, json={})
+        assert (answer.status_code, answer.json()) == (404, {"detail": detail})
+        assert asked.post("/mcp/invoke", json={"input": {"n": 1}}).json()["output"] == {"n": 2}
+        assert path not in asked.get("/openapi.json").json()["paths"]
+
+
+@pytest.mark.langgraph
+def test_the_sdk_shows_that_crons_are_not_served(database: str) -> None:
+    """Its error is the sentence."""
+    from langgraph_sdk import get_sync_client
+    from langgraph_sdk.errors import NotFoundError
+
+    with client(create_app({"add": graph()}, database=database)) as asked:
+        sdk = get_sync_client(url=str(asked.base_url))
+        with sdk, pytest.raises(NotFoundError, match="Crons are not served here"):
+            sdk.crons.create("add", schedule="* * * * *", input={"n": 1})
+
+
 def test_health_is_asked_for_with_get_and_with_head(database: str) -> None:
     """With the same status, until the server was told to end, and then."""
     app = create_app({"add": graph()}, database=database)

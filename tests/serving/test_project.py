@@ -257,6 +257,12 @@ def test_what_is_not_done_is_refused_by_name(folder: Path, key: str) -> None:
     assert Project.read(_write(folder, content(None))).warnings == ()
 
 
+def test_the_guide_lists_what_is_not_done() -> None:
+    """Whoever brings a file finds there what of it would be refused."""
+    guide = (Path(__file__).parents[2] / "migration_guide" / "serving.md").read_text("utf-8")
+    assert [key for key in UNSUPPORTED if f"`{key}`" not in guide] == []
+
+
 @pytest.mark.parametrize("key", sorted(HOSTED))
 def test_what_the_hosted_platform_needs_is_passed_over(folder: Path, key: str) -> None:
     """A key for the building of images is accepted, and one warning says that it does nothing."""

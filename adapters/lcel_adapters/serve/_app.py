@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from fastapi import Depends, FastAPI
 
 from lcel_adapters.serve._admission import admission, with_user
-from lcel_adapters.serve._agent import first_parts, health, include_routes, measured, system
+from lcel_adapters.serve._agent import absent, first_parts, health, include_routes, measured, system
 from lcel_adapters.serve._agent._own import own_assistants
 from lcel_adapters.serve._assistants import Assistants
 from lcel_adapters.serve._auth import Guard
@@ -115,6 +115,8 @@ def create_app(
         app.include_router(page)
         taken |= first_parts([page])
     opening.warnings = [*opening.warnings, *_add_legacy(app, served, taken)]
+    # Behind all others: a graph may be called mcp.
+    app.include_router(absent)
     if http.disable_webhooks:
         _hide_webhooks(app)
     _add_layers(app, opening, origins)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, FastAPI
 
+from lcel_adapters.serve._agent._absent import router as absent
 from lcel_adapters.serve._agent._assistants import router as assistants
 from lcel_adapters.serve._agent._errors import install_errors
 from lcel_adapters.serve._agent._graphs import router as graphs
@@ -17,7 +18,7 @@ from lcel_adapters.serve._agent._system import router as system
 from lcel_adapters.serve._agent._threads import router as threads
 from lcel_adapters.serve._project import HttpSection
 
-__all__ = ["first_parts", "health", "include_routes", "measured", "system"]
+__all__ = ["absent", "first_parts", "health", "include_routes", "measured", "system"]
 
 
 def include_routes(app: FastAPI, http: HttpSection) -> set[str]:
