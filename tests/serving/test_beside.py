@@ -106,6 +106,7 @@ LIVING = """
 from contextlib import asynccontextmanager
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 events = []
 
@@ -134,9 +135,17 @@ async def broken():
 async def value(request, error):
     return JSONResponse({"mine": str(error)}, 418)
 
-@app.exception_handler(HTTPException)
-async def http(request, error):
+@app.exception_handler(AnyHTTPException)
+async def any_http(request, error):
     return JSONResponse({"mine": error.detail}, error.status_code)
+
+@app.exception_handler(HTTPException)
+async def own_http(request, error):
+    return JSONResponse({"own": error.detail}, error.status_code)
+
+@app.get("/refused")
+async def refused():
+    raise HTTPException(403, "no")
 """
 
 AUTH = """
@@ -257,6 +266,7 @@ def test_its_lifespan_its_state_and_its_handlers_are_its_own(folder: Path) -> No
         assert asked.get("/seen").json() == ["pool", "state", True]
         assert (asked.get("/fails").status_code, asked.get("/fails").json()) == (418, {"mine": "no"})
         assert asked.get("/threads/x").status_code == 422
+        assert asked.get("/refused").json() == {"own": "no"}
         assert asked.post("/runs/wait", json={**RUN, "command": {"resume": 1}}).json() == {
             "mine": "You must provide a thread_id when resuming."
         }

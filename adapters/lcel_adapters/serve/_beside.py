@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import HTTPException as FastAPIHTTPException
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.authentication import AuthCredentials
 from starlette.exceptions import HTTPException
@@ -33,8 +34,11 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_OWN_AFFAIR = (500, Exception, RequestValidationError, WebSocketRequestValidationError)
-"""Exceptions of which each application's handlers answer for its own routes, or stand around both in any case."""
+_OWN_AFFAIR = (500, Exception, FastAPIHTTPException, RequestValidationError, WebSocketRequestValidationError)
+"""Exceptions of which each application's handlers answer for its own routes, or stand around both in any case.
+
+The real server raises Starlette's ``HTTPException``, and none of FastAPI's.
+"""
 _SCHEMAS = "#/components/schemas/"
 
 
