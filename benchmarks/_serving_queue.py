@@ -60,10 +60,12 @@ async def rows(database: str) -> AsyncIterator[Work]:
     from lcel_adapters.serve._storage import Database
 
     opened = await Database.open(database)
+    named = {"assistant_id": str(uuid4()), "graph_id": "qa"}
     asked = Submission(
         body=RunBody(assistant_id="qa", input={"question": "?"}, if_not_exists="create"),
-        assistant={"assistant_id": str(uuid4()), "graph_id": "qa", "config": {}, "context": {}},
+        assistant={**named, "config": {}, "context": {}},
         thread_id=str(uuid4()),
+        thread_metadata=named,
     )
 
     worker = _claims.Claimant(name="worker", graphs=frozenset({"qa"}), patience=10.0)

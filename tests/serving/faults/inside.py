@@ -41,7 +41,11 @@ class Inside:
         asked = {"assistant_id": graph, "if_not_exists": "create", "stream_resumable": True, **body}
         assistant = {"assistant_id": assistant_id_of(graph), "graph_id": graph}
         return Submission(
-            body=RunBody.model_validate(asked), assistant=assistant, thread_id=thread_id or str(uuid4()), metadata={}
+            body=RunBody.model_validate(asked),
+            assistant=assistant,
+            thread_id=thread_id or str(uuid4()),
+            metadata={},
+            thread_metadata=assistant,
         )
 
     async def run(self, graph: str, thread_id: str | None = None, **body: Any) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Submission:
         assistant: ``assistant_id``, ``graph_id``, ``config``, ``context``.
         thread_id: None for a stateless run.
         metadata: Of the run.
-        thread_metadata: Of the thread, if it is made for it.
+        thread_metadata: Of the thread, if it is made for it; ``graph_id`` and ``assistant_id`` in any case.
         user: Who asks.
         headers: Of the request, those that the graph may read.
         allowed: Whether the one who asks may use a thread with this metadata.
@@ -49,7 +49,7 @@ class Submission:
     assistant: Mapping[str, Any]
     thread_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    thread_metadata: Mapping[str, Any] = field(default_factory=dict)
+    thread_metadata: Mapping[str, Any]
     user: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     allowed: Callable[[Mapping[str, Any]], bool] | None = None
