@@ -225,6 +225,24 @@ def test_an_application_that_is_opened_by_requests_may_be_opened_in_another_even
     assert [asyncio.run(ask()) for _ in range(2)] == [[200] * 3] * 2
 
 
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    """Nothing is frozen, where these tests have frozen what was there before them."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("thawed")
+def test_what_somebody_has_frozen_stays(database: str) -> None:
+    """A server that ends leaves it to them."""
+    gc.freeze()
+    with client(create_app({"echo": RunnableLambda(str)}, database=database)):
+        pass
+    assert gc.get_freeze_count() > 0
+
+
+@pytest.mark.usefixtures("thawed")
 def test_the_collector_is_as_it_was_when_a_server_has_ended(database: str) -> None:
     """While it runs the collector passes over what stays; afterwards all of that can be garbage again."""
     with client(create_app({"echo": RunnableLambda(str)}, database=database)):

@@ -159,8 +159,12 @@ def _hide_webhooks(app: FastAPI) -> None:
 def _what_stays() -> Iterator[None]:
     """Spare the collector all modules, graphs and routes for as long as the block lasts.
 
-    They are some 100 ms of each full collection, in which every stream stands still.
+    They are some 100 ms of each full collection, in which every stream stands still. What somebody else has frozen, as
+    servers do that fork, is theirs: `gc.unfreeze()` would undo that as well.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     gc.collect()
     gc.freeze()
     try:
