@@ -99,8 +99,9 @@ async def test_a_dead_server_is_followed_by_one_that_serves_its_graphs(url: str)
     run = await given_back(url, input={"tick": 0.1})
     async with old(url) as server:
         await server.change(update(runs).values(status="running", owner="dead"))
-        await asyncio.sleep(LOOKS)
-        row = await columns(server, run)
+        async with asyncio.timeout(20):
+            while (row := await columns(server, run)).status == "running":
+                await asyncio.sleep(POLL)
         assert (row.status, row.owner, row.attempt) == ("pending", None, 1)
         async with new(url) as there:
             assert await there.over(run) == "success"
