@@ -100,7 +100,7 @@ async def test_a_dead_server_is_followed_by_one_that_serves_its_graphs(url: str)
     async with old(url) as server:
         await server.change(update(runs).values(status="running", owner="dead"))
         async with asyncio.timeout(20):
-            while (row := await columns(server, run)).status == "running":
+            while (row := await columns(server, run)).status == "running":  # noqa: ASYNC110  # nothing says when
                 await asyncio.sleep(POLL)
         assert (row.status, row.owner, row.attempt) == ("pending", None, 1)
         async with new(url) as there:
