@@ -199,6 +199,7 @@ def test_a_chain_of_core_shows_how(colour: Colour) -> None:
 # Names -----------------------------------------------------------------------------------------------------
 
 
+@COLLECTOR_MAY_WARN
 @EACH_LIBRARY
 def test_a_name_may_be_changed(lib: Library, colour: Colour) -> None:
     """What a copy or an assignment says is the name of its runs from then on; the original keeps its own."""
