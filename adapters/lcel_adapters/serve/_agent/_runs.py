@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query, Response
 from pydantic import BaseModel, Field
 
 from lcel_adapters.serve._agent._asked import NOT_FOUND, Asker, asked, asker_of
-from lcel_adapters.serve._agent._routing import JsonRoute
+from lcel_adapters.serve._agent._routing import AccessOf, JsonRoute, ServingOf, answer
 from lcel_adapters.serve._agent._runs_rows import find_run, list_runs, remove_run, runs_to_cancel, shown_run
 from lcel_adapters.serve._agent._runs_wait import joined, last_values, no_run, streamed_values
 from lcel_adapters.serve._auth import Access
@@ -21,15 +21,13 @@ from lcel_adapters.serve._json import dumps
 from lcel_adapters.serve._runs import Busy, CancelAction, Entry, NoThread, Pipe, RunBody, ServerEnds, Submission
 from lcel_adapters.serve._runs._hub import News
 from lcel_adapters.serve._runs._request import Mode
-from lcel_adapters.serve._serving import Place, Serving, access_of, serving_of
+from lcel_adapters.serve._serving import Place, Serving
 from lcel_adapters.serve._sse import EVENTS, EventStream, chunked, frame
 from lcel_adapters.serve._storage import ACTIVE
 
 T = TypeVar("T")
 router = APIRouter(tags=["Runs"], route_class=JsonRoute)
-ServingOf = Annotated[Serving, Depends(serving_of)]
 AskerOf = Annotated[Asker, Depends(asker_of)]
-AccessOf = Annotated[Access, Depends(access_of)]
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
 OVER = (
     "No matching runs to cancel. Please verify the thread ID and run IDs are correct, and the runs haven't been deleted"
@@ -100,21 +98,21 @@ async def wait_stateless(body: RunBody, asker: AskerOf) -> Response:
 async def create_on_thread(thread_id: str, body: RunBody, asker: AskerOf) -> Response:
     """Run on a thread, in the background."""
     run, _ = await _submit(asker.serving, await asked(asker, body, _thread_id(thread_id)))
-    return _json(_accepted(run), {"content-location": _path_of(run)})
+    return answer(_accepted(run), {"content-location": _path_of(run)})
 
 
 @router.post("/runs", tags=["Stateless runs"])
 async def create_stateless(body: RunBody, asker: AskerOf) -> Response:
     """Run without a thread, in the background."""
     run, _ = await _submit(asker.serving, await _stateless(asker, body))
-    return _json(_accepted(run), {"content-location": f"/runs/{run['run_id']}"})
+    return answer(_accepted(run), {"content-location": f"/runs/{run['run_id']}"})
 
 
 @router.post("/runs/batch", tags=["Stateless runs"])
 async def create_batch(bodies: Annotated[list[RunBody], Field(min_length=1)], asker: AskerOf) -> Response:
     """Run several times without a thread, in the background; all of them, or none if one is refused."""
     submissions = [await _stateless(asker, body) for body in bodies]
-    return _json([_accepted((await _submit(asker.serving, submission))[0]) for submission in submissions])
+    return answer([_accepted((await _submit(asker.serving, submission))[0]) for submission in submissions])
 
 
 @router.post("/runs/cancel", status_code=204, response_class=Response)
@@ -142,13 +140,13 @@ async def list_on_thread(
     """The runs of a thread, the newest first."""
     rows = await list_runs(serving, access, str(thread_id), status, slice(offset, offset + limit))
     shown = [shown_run(row) for row in rows]
-    return _json([{key: run[key] for key in select if key in run} for run in shown] if select else shown)
+    return answer([{key: run[key] for key in select if key in run} for run in shown] if select else shown)
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}")
 async def get_run(thread_id: UUID, run_id: UUID, serving: ServingOf, access: AccessOf) -> Response:
     """A run."""
-    return _json(shown_run(await _run(serving, access, thread_id, run_id)))
+    return answer(shown_run(await _run(serving, access, thread_id, run_id)))
 
 
 @router.delete("/threads/{thread_id}/runs/{run_id}", status_code=204, response_class=Response)
@@ -217,7 +215,7 @@ async def cancel(
     if not wait:
         return Response(status_code=202)
     await serving.runs.over(run["run_id"])
-    return _json({}, _located(_path_of(run), "join"))
+    return answer({}, _located(_path_of(run), "join"))
 
 
 async def _submit(serving: Serving, submission: Submission) -> tuple[dict[str, Any], News]:
@@ -393,7 +391,3 @@ def _thread_id(text: str) -> str:
         return str(UUID(text))
     except ValueError:
         raise HTTPException(400, "badly formed hexadecimal UUID string") from None
-
-
-def _json(value: Any, headers: dict[str, str] | None = None) -> Response:
-    return Response(dumps(value), media_type="application/json", headers=headers)
